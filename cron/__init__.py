@@ -1,0 +1,1 @@
+"""When: the crontab, and what the daily commands do to a Profile."""

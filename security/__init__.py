@@ -1,0 +1,1 @@
+"""Who may: secrets, keys, host-key pins, file modes."""
