@@ -1,0 +1,83 @@
+# Two commands for a stranger: `make demo` and `make test`. Everything they make lies in .venv/.
+
+PYTHON ?= python3
+UV     ?= uv
+STORE  ?=
+TIER   ?=
+PYTEST_ARGS ?=
+
+V     := .venv
+STEP  := $(V)/done
+PIP   := $(V)/bin/python -m pip --quiet --disable-pip-version-check
+export TIER
+export PIP_USER = 0
+unexport PYTHONPATH PYTHONHOME
+
+# A moved checkout, or a Python that is gone, makes the whole environment anew.
+ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2>/dev/null),$(CURDIR))
+AGAIN := again
+endif
+
+.PHONY: help demo test check bench lock clean again
+help:
+	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
+	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
+	@echo 'make test            make check, and the whole suite; TIER=full makes a skipped tier a failure'
+	@echo 'make check           ruff, mypy --strict, the floors'
+	@echo 'make bench           what it costs, as ratios measured here'
+	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
+	@echo 'make clean           remove .venv and the caches'
+
+demo: $(STEP)/product $(if $(filter s3,$(STORE)),$(STEP)/dev)
+	@$(V)/bin/autoscaler demo $(if $(STORE),--store $(STORE))
+
+test: check
+	@tests/debian-packages
+	@$(V)/bin/python -m pytest $(PYTEST_ARGS)
+
+check: $(STEP)/dev $(STEP)/product
+	@$(V)/bin/ruff check .
+	@$(V)/bin/mypy
+	@$(V)/bin/lint-imports
+
+bench: $(STEP)/dev $(STEP)/product
+	@for it in tests/bench/*.py; do $(V)/bin/python $$it || exit; done
+
+# Which Python: $(PYTHON) if it is 3.11 or newer, else the first of the others that is.
+$(STEP)/venv: $(AGAIN)
+	@new() { command -v $$1 >/dev/null && $$1 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }; \
+	for python in $(PYTHON) python3.11 python3.12 python3.13 python3.14 none; do if new $$python; then break; fi; done; \
+	if [ $$python = none ]; then \
+	    echo 'autoscaler needs Python 3.11 or newer, and none is here: name one with make PYTHON=/path/to/python3.' >&2; exit 2; fi; \
+	if ! $$python -c 'import venv, ensurepip' 2>/dev/null; then \
+	    of=$$([ $$python = python3 ] && echo python3 || $$python -c 'import sys; print("python%d.%d" % sys.version_info[:2])'); \
+	    echo "$$python has no venv. Install it, then run make again:  sudo apt install $$of-venv" >&2; exit 2; fi; \
+	echo "Making $(V) with $$python ..."; \
+	$$python -m venv --clear $(V)
+	@mkdir -p $(STEP) && printf %s '$(CURDIR)' >$@
+
+$(STEP)/run: requirements/run.txt $(STEP)/venv
+	@echo 'Installing what it runs on (requirements/run.txt) ...'
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+# dev.txt holds all of run.txt, in the same versions.
+$(STEP)/dev: requirements/dev.txt $(STEP)/venv
+	@echo 'Installing what proves it (requirements/dev.txt) ...'
+	@$(PIP) install --require-hashes -r $<
+	@touch $@ $(STEP)/run
+
+$(STEP)/product: pyproject.toml $(STEP)/venv | $(STEP)/run
+	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The versions in use, with their hashes, for every platform and every Python from 3.11 on.
+# Newest versions of everything: make lock LOCK_ARGS=--upgrade
+COMPILE = $(UV) pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command 'make lock' $(LOCK_ARGS)
+lock:
+	@command -v $(UV) >/dev/null || { echo 'make lock needs uv: pip install uv, or make lock UV=/path/to/uv.' >&2; exit 2; }
+	$(COMPILE) --extra tty --group build --output-file requirements/run.txt pyproject.toml
+	$(COMPILE) --extra tty --group dev --constraint requirements/run.txt --output-file requirements/dev.txt pyproject.toml
+
+clean:
+	rm -rf $(V) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
