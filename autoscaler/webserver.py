@@ -85,7 +85,7 @@ class Record:
     evidence: str = ""  # the Readings that decided, for failed and quarantined
     protected: Instant | None = None  # never a victim before this instant
     adopted: bool = False  # taken over from the operator, not made by us
-    known: bool = True  # False: labelled by the Provider but never in our records until now
+    served: bool = False  # it has been admitted at least once
 
     def into(self, state: State, at: Instant, reason: str = "", **changes: object) -> Record:
         """The same webserver in another state since `at`."""
@@ -102,3 +102,12 @@ class Record:
         if self.withdrawn:
             return False
         return self.state is State.UP or (self.state is State.DRAINING and self.out is None)
+
+    @property
+    def suspect(self) -> bool:
+        """Up, but its visitors are kept away: it may come back, or be judged dead."""
+        return self.state is State.UP and self.withdrawn
+
+    def is_protected(self, at: Instant) -> bool:
+        """May nobody choose it as a victim now?"""
+        return self.protected is not None and self.protected > at

@@ -1,0 +1,217 @@
+"""The Deployment: what all nodes share, read strictly from deployment.yaml. Every fault is told at once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autoscaler.rung import Http, Ladder, Ssh
+from autoscaler.section import Section
+from autoscaler.wish import Limits
+from utilities.documents import Document
+from utilities.errors import DocumentFault, Fault
+
+__all__ = ["KEY", "Adapter", "Deployment", "Mode", "Rules", "read_deployment"]
+
+KEY = "deployment.yaml"
+
+
+class Mode(StrEnum):
+    """`observe` decides and says everything and does nothing; `development` has no autoscaling at all."""
+
+    OBSERVE = "observe"
+    PRODUCTION = "production"
+    DEVELOPMENT = "development"
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """An adapter by its name in the Catalogue, with the options that are its own."""
+
+    name: str
+    options: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The numbers that bind decisions. Times are seconds."""
+
+    creating: float = 300.0  # from the name's writing until the Provider says it runs
+    booting: float = 1200.0  # from running until every rung passes
+    strikes: int = 2  # consecutive Rounds in which serving and again fail
+    strikes_apart: float = 60.0
+    removals_per_cycle: float = 0.5  # of a share, at least one
+    removals: int = 10  # in `removals_in`, fleet-wide, for all causes
+    removals_in: float = 600.0
+    builds_at_once: int = 10
+    breaker: int = 3  # builds overdue in a row
+    breaker_wait: float = 900.0  # then one try
+    forget: float = 3600.0  # F: a doubtful name counts as billable this long at most
+    brake: float = 1 / 3  # more than this part failing at once is judged to be our own blindness
+    uptime: float = 600.0  # no reboot within this of the last one
+    victims: str = "newest"  # newest, oldest, or paid: nearest the end of a started hour
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """Times in seconds."""
+
+    pool: str
+    provider: Adapter
+    mode: Mode = Mode.OBSERVE
+    nodes: int = 1
+    limits: Limits = field(default_factory=Limits)
+    server: Mapping[str, object] = field(default_factory=dict)
+    balancers: tuple[Adapter, ...] = ()
+    port: int = 80
+    ladder: Ladder = field(default_factory=Ladder)
+    host_key: str = "provider"  # or first-contact
+    rules: Rules = field(default_factory=Rules)
+    drain: float | None = None  # None: what each balancer needs
+    shutdown: str = ""  # a command run over SSH before a webserver is destroyed for size
+    tick: float = 60.0
+    poll: float = 10.0  # how often a waiting Cycle looks, also for `pause`
+    lease: float = 180.0
+    skew: float = 20.0
+    round_budget: float = 50.0
+
+    def hurried(self, times: float) -> Deployment:
+        """The same with every waiting period divided. Network time-outs stay: a network does not hurry.
+
+        For demonstrations and tests; Settings name the number.
+        """
+        rules = dataclasses.replace(
+            self.rules,
+            **{
+                name: getattr(self.rules, name) / times
+                for name in (
+                    "creating",
+                    "booting",
+                    "strikes_apart",
+                    "removals_in",
+                    "breaker_wait",
+                    "forget",
+                    "uptime",
+                )
+            },
+        )
+        return dataclasses.replace(
+            self,
+            rules=rules,
+            drain=None if self.drain is None else self.drain / times,
+            tick=self.tick / times,
+            poll=self.poll / times,
+            lease=self.lease / times,
+            ladder=dataclasses.replace(self.ladder, again_pause=self.ladder.again_pause / times),
+        )
+
+
+def read_deployment(document: Document) -> Deployment:
+    """The Deployment; DocumentFault with every fault and its line."""
+    faults: list[Fault] = []
+    top = Section(document, (), faults)
+    if top.integer("format", 1) > 1:
+        raise DocumentFault(
+            document.where,
+            [Fault(document.line("format"), "format is newer than this program understands: upgrade it")],
+        )
+    pool = top.text("pool", "", pattern=r"[a-z][a-z0-9]{0,11}", hint="a-z0-9, at most 12, a letter first")
+    if not pool:
+        top.fault("pool", "the pool's name is missing: `pool: web`")
+    limits = top.section("limits")
+    least, most = limits.integer("min", 1, low=0), limits.integer("max", 20, low=1)
+    if least > most:
+        limits.fault("min", f"min {least} is above max {most}")
+    rules = _rules(top.section("rules"))
+    ladder = _ladder(top.section("ladder"))
+    deployment = Deployment(
+        pool=pool,
+        provider=_adapter(top.section("provider")),
+        mode=Mode(top.choice("mode", [m.value for m in Mode], Mode.OBSERVE.value)),
+        nodes=top.integer("nodes", 1, low=1, high=99),
+        limits=Limits(least, most) if least <= most else Limits(),
+        server=top.mapping("server"),
+        balancers=tuple(_adapter(s) for s in top.sections("balancers")),
+        port=top.integer("port", 80, low=1, high=65535),
+        ladder=ladder,
+        host_key=top.choice("host_key", ["provider", "first-contact"], "provider"),
+        rules=rules,
+        drain=top.seconds("drain", None),
+        shutdown=top.text("shutdown", ""),
+        tick=top.some_seconds("tick", 60.0),
+        poll=top.some_seconds("poll", 10.0),
+        lease=top.some_seconds("lease", 180.0),
+        skew=top.some_seconds("skew", 20.0),
+        round_budget=top.some_seconds("round_budget", 50.0),
+    )
+    top.unknown()
+    if faults:
+        raise DocumentFault(document.where, sorted(faults))
+    return deployment
+
+
+def _adapter(section: Section) -> Adapter:
+    name = section.text("name", "")
+    if not name:
+        section.fault("name", f"`{section.title}` needs a name, as in `name: local`")
+    return Adapter(name, section.rest())
+
+
+def _rules(section: Section) -> Rules:
+    default = Rules()
+    rules = Rules(
+        creating=section.some_seconds("creating", default.creating),
+        booting=section.some_seconds("booting", default.booting),
+        strikes=section.integer("strikes", default.strikes, low=1),
+        strikes_apart=section.some_seconds("strikes_apart", default.strikes_apart),
+        removals_per_cycle=section.part("removals_per_cycle", default.removals_per_cycle),
+        removals=section.integer("removals", default.removals, low=1),
+        removals_in=section.some_seconds("removals_in", default.removals_in),
+        builds_at_once=section.integer("builds_at_once", default.builds_at_once, low=1),
+        breaker=section.integer("breaker", default.breaker, low=1),
+        breaker_wait=section.some_seconds("breaker_wait", default.breaker_wait),
+        forget=section.some_seconds("forget", default.forget),
+        brake=section.part("brake", default.brake),
+        uptime=section.some_seconds("uptime", default.uptime),
+        victims=section.choice("victims", ["newest", "oldest", "paid"], default.victims),
+    )
+    section.unknown()
+    return rules
+
+
+def _ladder(section: Section) -> Ladder:
+    default = Ladder()
+    http = section.section("http")
+    web = Http(
+        path=http.text("path", "/", pattern=r"/\S*", hint="begins with / and has no spaces"),
+        host=http.text("host", "", pattern=r"[A-Za-z0-9.:-]*", hint="a host name"),
+        tls=http.choice("tls", ["off", "verified", "unverified"], "off"),
+        accept=http.integers("accept", (200, 301, 302, 303), low=100, high=599),
+        body_limit=http.integer("body_limit", 65536, low=1),
+    )
+    http.unknown()
+    ssh: Ssh | None = None
+    if section.has("ssh"):
+        inner = section.section("ssh")
+        ssh = Ssh(
+            user=inner.text("user", "root"),
+            port=inner.integer("port", 22, low=1, high=65535),
+            marker=inner.text("marker", ""),
+            service=inner.text("service", ""),
+            disk_percent=inner.integer("disk_percent", 95, low=1, high=100),
+        )
+        inner.unknown()
+    ladder = Ladder(
+        http=web,
+        ssh=ssh,
+        reachable=section.some_seconds("reachable", default.reachable),
+        known=section.some_seconds("known", default.known),
+        built=section.some_seconds("built", default.built),
+        serving=section.some_seconds("serving", default.serving),
+        again=section.some_seconds("again", default.again),
+        again_pause=section.some_seconds("again_pause", default.again_pause),
+    )
+    section.unknown()
+    return ladder

@@ -1,0 +1,114 @@
+"""A Share: the k-th part of the fleet. Its document holds the lease, the records and what it last acted by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from autoscaler.webserver import Record, State
+from utilities.errors import DocumentFault
+from utilities.instant import Instant
+from utilities.plain import from_plain, to_plain
+
+__all__ = ["FORMAT", "Brake", "Breaker", "Share", "divide", "key_of", "read_share"]
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """Counts builds that came to nothing in a row; open it stops creates until one try after a wait."""
+
+    fails: int = 0
+    opened: Instant | None = None
+
+
+@dataclass(frozen=True)
+class Brake:
+    """Judgement withheld since then: too many failed at once for it to be their fault."""
+
+    since: Instant
+    failing: int
+    of: int
+    lifted: bool = False  # by the operator: judge this one anyway, until the failing are few again
+
+
+@dataclass(frozen=True)
+class Share:
+    """`epoch` and `holder` are the lease; `desired` over `nodes` is the wish the share last acted by."""
+
+    share: int
+    holder: int
+    machine: str = ""
+    host: str = ""
+    epoch: int = 1
+    serial: int = 1  # the next one; never goes back
+    desired: int | None = None
+    nodes: int = 1
+    records: Mapping[str, Record] = field(default_factory=dict)
+    breaker: Breaker = field(default_factory=Breaker)
+    brake: Brake | None = None
+    removals: tuple[Instant, ...] = ()  # when a removal, for any cause, was made sure
+    reboot: str | None = None  # the boot id under which a reboot was earned and not yet seen done
+    version: str = ""  # of the program that wrote it
+    format: int = FORMAT
+
+    def with_records(self, changed: Iterable[Record]) -> Share:
+        """The same with these records put in."""
+        records = dict(self.records)
+        for record in changed:
+            records[record.name] = record
+        return replace(self, records=records)
+
+    def without(self, names: Iterable[str]) -> Share:
+        """The same without these records."""
+        dropped = set(names)
+        return replace(self, records={n: r for n, r in self.records.items() if n not in dropped})
+
+    @property
+    def up(self) -> int:
+        """How many answer demand; a draining one without `out` does."""
+        return sum(1 for r in self.records.values() if r.up)
+
+    @property
+    def surely_up(self) -> int:
+        """How many answer demand and are not about to go; what the second look counts."""
+        return sum(1 for r in self.records.values() if r.state is State.UP and not r.withdrawn)
+
+    @property
+    def billable(self) -> int:
+        """How many may cost money, in any state, doubtful ones too."""
+        return sum(1 for r in self.records.values() if r.billable)
+
+    def body(self) -> bytes:
+        """The document."""
+        return (json.dumps(to_plain(self) | {"format": self.format}, indent=1, sort_keys=True) + "\n").encode()
+
+
+def key_of(share: int) -> str:
+    """Where the share's document lies in the Store."""
+    return f"shares/{share}.json"
+
+
+def read_share(body: bytes, where: str) -> Share:
+    """The document read strictly; DocumentFault when it is not one of ours, or newer than we understand."""
+    try:
+        plain = json.loads(body)
+        found = plain.get("format") if isinstance(plain, dict) else None
+        if not isinstance(found, int):
+            raise ValueError("no format number")
+        if found > FORMAT:
+            by = plain.get("version") or "unknown"
+            raise DocumentFault(
+                where, [f"written by version {by} on node {plain.get('holder')}: upgrade this node"]
+            )
+        return from_plain(Share, plain, where)
+    except (ValueError, UnicodeDecodeError) as err:
+        raise DocumentFault(where, [f"cannot be read: {err}"]) from None
+
+
+def divide(total: int, parts: int) -> list[int]:
+    """`total` over `parts`, the remainder to the lowest: 17 over 3 is 6, 6, 5."""
+    base, rest = divmod(total, parts)
+    return [base + 1 if k < rest else base for k in range(parts)]

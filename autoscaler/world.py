@@ -1,0 +1,24 @@
+"""The World: every port a procedure needs, in one hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from autoscaler.ports import Balancer, Clock, Crew, Journal, Machine, Prober, Provider, RemoteShell, Store
+
+__all__ = ["World"]
+
+
+@dataclass(frozen=True)
+class World:
+    """Wired by helperscripts/wiring.py for real, by tests in memory."""
+
+    store: Store
+    provider: Provider
+    balancers: tuple[Balancer, ...]
+    prober: Prober
+    shell: RemoteShell
+    machine: Machine
+    journal: Journal
+    clock: Clock
+    crew: Crew
