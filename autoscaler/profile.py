@@ -1,23 +1,21 @@
-"""The Profile: the operator's wish, as `scalingprofile/profile.cnf` holds it. Reading, writing, changing; pure.
+"""The Profile: the operator's wish, as `scalingprofile/profile.cnf` holds it. Pure.
 
-The file is `KEY=value` lines that the ancestor's tools can read and rewrite. Whatever else stands in it, and the
-order of it all, is kept byte for byte.
+The file is `KEY=value` lines that the ancestor's tools can read and rewrite. Whatever else stands in it, and
+the order of it all, is kept byte for byte.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from autoscaler.profilekeys import BY_KEY, KEYS, AppliedEvent, ProfileKey, clean
+from autoscaler.profilekeys import KEYS, AppliedEvent, ProfileKey, clean, ending, missing, raw_lines, scan
 from utilities.errors import AskerErred, DocumentFault, Fault
 from utilities.instant import Instant, from_text, to_text
 
 __all__ = [
-    "KEY",
     "KEEP_EVENTS",
+    "KEY",
     "AppliedEvent",
     "Profile",
     "end_override",
@@ -32,9 +30,6 @@ __all__ = [
 
 KEY = "scalingprofile/profile.cnf"
 KEEP_EVENTS = 48 * 3600.0  # seconds; an event older than 12 h is never applied, so its id may be forgotten
-
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-_BARE = ("static", "dynamic")
 
 
 @dataclass(frozen=True)
@@ -70,52 +65,54 @@ class Profile:
 
     def line_of(self, key: str) -> int:
         """The line on which a key stands; 0 when it does not."""
-        return next((n for n, found, _ in _scan(self.lines) if found and found.key == key), 0)
+        return next((n for n, found, _ in scan(self.lines) if found and found.key == key), 0)
 
     def text(self) -> str:
-        """The file. A line whose meaning did not change stays as it was; a new key follows the last written line."""
+        """The file. A line whose meaning did not change stays as it was; new keys follow the last line."""
         out: list[str] = []
         seen = set()
-        ending = "\r\n" if any(line.endswith("\r\n") for line in self.lines) else "\n"
-        for line, (_, key, raw) in zip(self.lines, _scan(self.lines), strict=True):
+        usual = "\r\n" if any(line.endswith("\r\n") for line in self.lines) else "\n"
+        for line, (_, key, raw) in zip(self.lines, scan(self.lines), strict=True):
             if key is None:
                 out.append(line)
                 continue
             seen.add(key.key)
             value = _written(self, key)
             if value is None:
+                if not raw:  # `CHANGE_REASON=` says the same as no such line
+                    out.append(line)
                 continue
             if _same(key, raw, value):
                 out.append(line)
             else:
                 bare = "=" not in line
-                out.append((value if bare else f"{key.key}={value}") + (_ending(line) or ending))
+                out.append((value if bare else f"{key.key}={value}") + (ending(line) or usual))
         new = []
         for key in KEYS:
             value = _written(self, key)
             if key.key not in seen and value is not None:
-                new.append(f"{key.key}={value}{ending}")
+                new.append(f"{key.key}={value}{usual}")
         if new:
             last = len(out)
             while last and not out[last - 1].strip():
                 last -= 1
-            if last and not _ending(out[last - 1]):
-                out[last - 1] += ending
+            if last and not ending(out[last - 1]):
+                out[last - 1] += usual
             out[last:last] = new
         return "".join(out)
 
 
 def read_profile(text: str, where: str) -> Profile:
     """The Profile. DocumentFault with all faults and their lines."""
-    lines = tuple(_LINE.findall(text))
+    lines = raw_lines(text)
     faults: list[Fault] = []
     values: dict[str, Any] = {}
     at: dict[str, int] = {}
-    for number, key, raw in _scan(lines):
+    for number, key, raw in scan(lines):
         if key is None:
             continue
         if key.key in at:
-            faults.append(Fault(number, f"{key.key} stands here again, first on line {at[key.key]}: keep one"))
+            faults.append(Fault(number, f"{key.key} stands on line {at[key.key]} already: keep one"))
             continue
         at[key.key] = number
         try:
@@ -124,12 +121,12 @@ def read_profile(text: str, where: str) -> Profile:
             faults.append(Fault(number, f"{key.key} {err}"))
     for needed in ("SCALING_MODE", "NO_WEBSERVERS"):
         if needed not in at:
-            faults.append(_missing(needed, lines))
+            faults.append(missing(needed, lines))
     until, back = at.get("OVERRIDE_UNTIL"), at.get("OVERRIDE_BACK_TO")
     if until is not None and back is None:
-        faults.append(Fault(until, "OVERRIDE_UNTIL needs OVERRIDE_BACK_TO: what holds when the override ends"))
+        faults.append(Fault(until, "OVERRIDE_UNTIL needs OVERRIDE_BACK_TO: what holds after it"))
     if back is not None and until is None:
-        faults.append(Fault(back, "OVERRIDE_BACK_TO needs OVERRIDE_UNTIL: when the override ends"))
+        faults.append(Fault(back, "OVERRIDE_BACK_TO needs OVERRIDE_UNTIL: when it holds again"))
     least, most = values.get("min"), values.get("max")
     if least is not None and most is not None and least > most:
         faults.append(Fault(at["MIN_WEBSERVERS"], f"MIN_WEBSERVERS {least} is above MAX_WEBSERVERS {most}"))
@@ -146,9 +143,10 @@ def new_profile(webservers: int) -> Profile:
 def set_number(
     profile: Profile | None, number: int, by: str, at: Instant, reason: str, until: Instant | None = None
 ) -> Profile:
-    """This number from now on, or with `until` for that long; then what lasted before. It ends an earlier override.
+    """This number from now on, or with `until` for that long and then what lasted before.
 
-    Without a Profile it makes one. AskerErred for a number below 1 or an end that is past.
+    It takes the place of an earlier override. Without a Profile it makes one. AskerErred for a number below 1
+    or an end that is past.
     """
     _at_least_one(number)
     if profile is None:
@@ -179,7 +177,7 @@ def step(
     least: int = 1,
     most: int | None = None,
 ) -> Profile | None:
-    """`by_n` more (or fewer) than wanted now, within `least` and `most`; None when this event was applied already.
+    """`by_n` more (or fewer) than wanted now, within `least` and `most`; None when it was applied already.
 
     During an override it is the override's number that changes, and its end stays.
     """
@@ -197,7 +195,7 @@ def step(
 
 
 def undo(profile: Profile, by: str, at: Instant) -> Profile:
-    """The number before the last change; during an override, its end. AskerErred when there is nothing to undo."""
+    """The number before the last change; during an override, its end. AskerErred when none is known."""
     settled = end_override(profile, at) or profile
     if settled.overridden(at):
         after = replace(settled, webservers=settled.lasting, override_until=None, override_back_to=None)
@@ -238,21 +236,6 @@ def _stamped(profile: Profile, by: str, at: Instant, reason: str, before: int | 
     return replace(profile, **stamp, changed_from=before)  # type: ignore[arg-type]
 
 
-def _scan(lines: tuple[str, ...]) -> Iterator[tuple[int, ProfileKey | None, str]]:
-    """For each line: its number, the key it sets (or None) and the raw value."""
-    first = True
-    for number, line in enumerate(lines, 1):
-        stripped = line.lstrip("\ufeff").strip()
-        name, equals, raw = stripped.partition("=")
-        if equals:
-            yield number, BY_KEY.get(name.rstrip()), raw.strip()
-        elif first and stripped in _BARE:
-            yield number, BY_KEY["SCALING_MODE"], stripped
-        else:
-            yield number, None, ""
-        first = first and not stripped
-
-
 def _written(profile: Profile, key: ProfileKey) -> str | None:
     value = getattr(profile, key.attribute)
     return None if value is None or value in ("", ()) else key.render(value)
@@ -263,19 +246,6 @@ def _same(key: ProfileKey, raw: str, value: str) -> bool:
         return key.render(key.parse(raw)) == value
     except ValueError:
         return False
-
-
-def _missing(key: str, lines: tuple[str, ...]) -> Fault:
-    for number, line in enumerate(lines, 1):
-        name = line.lstrip("\ufeff").strip().partition("=")[0].strip().removeprefix("export ")
-        if name.strip().upper().replace("-", "_") == key:
-            return Fault(number, f"{key} is missing; write {name!r} as {key}=")
-    value = "static" if key == "SCALING_MODE" else "<number>"
-    return Fault(0, f"{key} is missing: add a line {key}={value}")
-
-
-def _ending(line: str) -> str:
-    return "\r\n" if line.endswith("\r\n") else "\n" if line.endswith("\n") else ""
 
 
 def _within(number: int, least: int, most: int | None) -> int:

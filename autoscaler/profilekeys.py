@@ -1,17 +1,21 @@
-"""The keys of profile.cnf: what stands behind each `=`, read strictly and written so that others can read it."""
+"""The keys of profile.cnf: what stands behind each `=`, read strictly, written so that others can read it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from utilities.errors import Fault
 from utilities.instant import Instant, from_text, to_text
 
-__all__ = ["BY_KEY", "KEYS", "AppliedEvent", "ProfileKey", "clean"]
+__all__ = ["BY_KEY", "KEYS", "AppliedEvent", "ProfileKey", "clean", "ending", "missing", "raw_lines", "scan"]
 
 _WHOLE = re.compile(r"[0-9]{1,6}", re.ASCII)
 _NAMES_OF_OLD = re.compile(r"(NO)_(WEBSERVERS)|(SCALING)_(MODE)", re.IGNORECASE)
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+_BARE = ("static", "dynamic")
+_LAST = 253_370_764_800.0  # the year 9999
 REASON_LENGTH = 200
 
 
@@ -34,12 +38,13 @@ class ProfileKey(NamedTuple):
 def clean(text: str) -> str:
     """One line of at most 200 characters that no tool can mistake for a key.
 
-    The ancestor's tools search the file for NO_WEBSERVERS and SCALING_MODE wherever they stand, so a reason that
-    quotes them gets a blank for the underscore.
+    The ancestor's tools search the file for NO_WEBSERVERS and SCALING_MODE wherever they stand, so a reason
+    that quotes them gets a blank for the underscore.
     """
     printable = "".join(c if c.isprintable() else " " for c in text)
     one_line = " ".join(printable.split())
-    return _NAMES_OF_OLD.sub(lambda m: " ".join(g for g in m.groups() if g), one_line)[:REASON_LENGTH].rstrip()
+    harmless = _NAMES_OF_OLD.sub(lambda m: " ".join(g for g in m.groups() if g), one_line)
+    return harmless[:REASON_LENGTH].rstrip()
 
 
 def _whole(least: int, why: str) -> Callable[[str], int]:
@@ -63,7 +68,10 @@ def _mode(text: str) -> str:
 
 def _instant(text: str) -> Instant:
     try:
-        return from_text(text)
+        instant = from_text(text)
+        if not 0.0 <= instant < _LAST:
+            raise ValueError(text)
+        return instant
     except (ValueError, OverflowError):
         raise ValueError(
             f"must be an instant with its zone, like 2026-11-22T14:00:00Z, not {text!r}"
@@ -77,8 +85,8 @@ def _events(text: str) -> tuple[AppliedEvent, ...]:
         if not at or not id or "@" in id:
             raise ValueError(f"must be words `id@instant`, not {word!r}")
         try:
-            out.append(AppliedEvent(id, from_text(instant)))
-        except (ValueError, OverflowError):
+            out.append(AppliedEvent(id, _instant(instant)))
+        except ValueError:
             raise ValueError(f"must be words `id@instant`; {instant!r} in {word!r} is no instant") from None
     return tuple(out)
 
@@ -87,8 +95,8 @@ def _events_text(events: tuple[AppliedEvent, ...]) -> str:
     return " ".join(f"{event.id}@{to_text(event.at)}" for event in events)
 
 
-# A site is served by one webserver at least (the last admitted one is never withdrawn), so a 0 is a mistake: of a
-# script whose sum went wrong, most likely. As a fault it changes nothing; taken at its word it would empty the fleet.
+# The last admitted webserver is never withdrawn, so a 0 is a mistake, most likely of a script whose sum went
+# wrong. As a fault it changes nothing; taken at its word it would send the fleet to its minimum.
 _SITE = "a site is served by one at least"
 
 KEYS: tuple[ProfileKey, ...] = (
@@ -107,3 +115,38 @@ KEYS: tuple[ProfileKey, ...] = (
 )
 
 BY_KEY = {one.key: one for one in KEYS}
+
+
+def raw_lines(text: str) -> tuple[str, ...]:
+    """The lines with their endings; only a newline ends one."""
+    return tuple(_LINE.findall(text))
+
+
+def scan(lines: tuple[str, ...]) -> Iterator[tuple[int, ProfileKey | None, str]]:
+    """For each line: its number, the key it sets (or None) and the raw value."""
+    first = True
+    for number, line in enumerate(lines, 1):
+        stripped = line.lstrip("\ufeff").strip()
+        name, equals, raw = stripped.partition("=")
+        if equals:
+            yield number, BY_KEY.get(name.rstrip()), raw.strip()
+        elif first and stripped in _BARE:
+            yield number, BY_KEY["SCALING_MODE"], stripped
+        else:
+            yield number, None, ""
+        first = first and not stripped
+
+
+def missing(key: str, lines: tuple[str, ...]) -> Fault:
+    """The fault of a key that is not there, at the line that may have meant it."""
+    for number, line in enumerate(lines, 1):
+        name = line.lstrip("\ufeff").strip().partition("=")[0].strip().removeprefix("export ")
+        if name.strip().upper().replace("-", "_") == key:
+            return Fault(number, f"{key} is missing; write {name!r} as {key}=")
+    value = "static" if key == "SCALING_MODE" else "<number>"
+    return Fault(0, f"{key} is missing: add a line {key}={value}")
+
+
+def ending(line: str) -> str:
+    """How this raw line ends."""
+    return "\r\n" if line.endswith("\r\n") else "\n" if line.endswith("\n") else ""

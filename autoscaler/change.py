@@ -1,0 +1,171 @@
+"""Changing the Profile in the Store: read, edit, compare-and-swap. Nobody's number is lost, no event counts twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from random import Random
+
+from autoscaler.ports import Clock, LostRace, Store, StoreUnreachable
+from autoscaler.profile import KEY, Profile, read_profile
+from utilities.errors import DocumentFault, Fault, HeldElsewhere
+from utilities.instant import Instant, to_text
+
+__all__ = ["Change", "Look", "change_profile", "look"]
+
+TRIES = 8
+WAIT = (0.1, 2.0)  # seconds between tries, drawn evenly so that nodes that fired at one second drift apart
+DEAF = 3  # unanswered requests until we give up
+
+
+@dataclass(frozen=True)
+class Look:
+    """The Profile as the Store had it; `profile` and `version` are None when it is certainly not there."""
+
+    profile: Profile | None
+    version: str | None
+    date: Instant | None  # the Store's time in that answer; None when nothing was there to bear it
+
+
+@dataclass(frozen=True)
+class Change:
+    """`after` is what the Store holds now; `written` is False when there was nothing to do."""
+
+    before: Profile | None
+    after: Profile | None
+    written: bool
+
+
+def look(store: Store) -> Look:
+    """The Profile in the Store. DocumentFault when it is faulty, StoreUnreachable when it cannot be asked."""
+    stored = store.get(KEY)
+    if stored is None:
+        return Look(None, None, None)
+    where = f"{store.where}/{KEY}"
+    try:
+        text = stored.body.decode("utf-8")
+    except UnicodeDecodeError as err:
+        line = stored.body.count(b"\n", 0, err.start) + 1
+        raise DocumentFault(where, [Fault(line, "not UTF-8 text")]) from None
+    return Look(read_profile(text, where), stored.version, stored.date)
+
+
+def change_profile(
+    store: Store,
+    edit: Callable[[Profile | None], Profile | None],
+    *,
+    relative: bool,
+    clock: Clock,
+    where: str,
+    chance: Random | None = None,
+    seen: Look | None = None,
+) -> Change:
+    """Write what `edit` makes of the Profile in the Store; None, or the same text, is nothing to do.
+
+    `edit` may be called again on a newer version. With `relative` (+2, a daily event) it is, up to 8 times; else
+    an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names the asker
+    in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is looked for by
+    its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be learned.
+    """
+    chance = chance or Random()  # noqa: S311 - no secret: only apart from the other nodes
+    first: Profile | None = None
+    tried: tuple[Profile | None, Profile] | None = (
+        None  # (before, after) of the last put that brought no version
+    )
+    deaf = 0
+    for attempt in range(TRIES):
+        if attempt:
+            clock.sleep(chance.uniform(*WAIT))
+        try:
+            seen_now = seen if attempt == 0 and seen is not None else look(store)
+        except StoreUnreachable as err:
+            deaf += 1
+            if tried is None or deaf >= DEAF:
+                raise _doubt(where, err) if tried else err from None
+            continue
+        now = seen_now.profile
+        if tried is not None and _ours(now, *tried):
+            return Change(tried[0], now, True)
+        if attempt == 0:
+            first = now
+        elif not relative and _wish(now) != _wish(first):
+            if tried is not None and _asked(now) == _asked(tried[1]):
+                return Change(now, now, False)  # the other writer wished the same
+            raise _lost(where, now)
+        after = edit(now)
+        if after is None or (now is not None and after.text() == now.text()):
+            return Change(now, now, False)
+        try:
+            body = after.text().encode("utf-8")
+            if seen_now.version is None:
+                store.create(KEY, body)
+            else:
+                store.swap(KEY, body, seen_now.version)
+        except LostRace:
+            # Perhaps to ourselves: an adapter below may have sent the put again after a lost reply.
+            tried = (now, after)
+        except StoreUnreachable as err:
+            tried = (now, after)
+            deaf += 1
+            if deaf >= DEAF:
+                raise _doubt(where, err) from None
+        else:
+            return Change(now, after, True)
+    raise HeldElsewhere(
+        f"{where}: {KEY} was changed by others {TRIES} times while we tried; nothing is written, ask again"
+    )
+
+
+def _ours(now: Profile | None, before: Profile | None, after: Profile) -> bool:
+    """Did our put happen, whatever was written over it since?"""
+    if now is None:
+        return False
+    if now.text() == after.text():
+        return True
+    known = {event.id for event in before.applied} if before else set()
+    if any(now.was_applied(event.id) for event in after.applied if event.id not in known):
+        return True
+    stamp = (after.changed_by, after.changed_at)
+    return after.changed_at is not None and stamp != _stamp(before) and stamp == _stamp(now)
+
+
+def _stamp(profile: Profile | None) -> tuple[str, Instant | None]:
+    return (profile.changed_by, profile.changed_at) if profile else ("", None)
+
+
+def _wish(profile: Profile | None) -> Profile | None:
+    """All that an operator would mind losing: not the ids, and not how the lines are laid out."""
+    return None if profile is None else replace(profile, applied=(), lines=())
+
+
+def _asked(profile: Profile | None) -> object:
+    if profile is None:
+        return None
+    return (
+        profile.mode,
+        profile.webservers,
+        profile.override_until,
+        profile.override_back_to,
+        profile.min,
+        profile.max,
+    )
+
+
+def _lost(where: str, now: Profile | None) -> HeldElsewhere:
+    if now is None:
+        return HeldElsewhere(f"{where}: someone removed {KEY} meanwhile; look why, then ask again")
+    who = now.changed_by or "someone who left no name"
+    when = f" at {to_text(now.changed_at)}" if now.changed_at is not None else ""
+    until = f" until {to_text(now.override_until)}" if now.override_until is not None else ""
+    reason = f" ({now.reason})" if now.reason else ""
+    return HeldElsewhere(
+        f"{where}: {who} wrote {now.webservers} webservers{until}{when}{reason} meanwhile; nothing of ours is "
+        "written: ask again if yours shall hold"
+    )
+
+
+def _doubt(where: str, err: StoreUnreachable) -> StoreUnreachable:
+    return StoreUnreachable(
+        f"{where}: the Store took the change or did not, and cannot be asked which; look at the Profile before you "
+        f"ask again ({err})"
+    )
