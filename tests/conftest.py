@@ -1,8 +1,8 @@
 """How the suite meets the machine: a clean environment, tiers that are counted, nothing left behind.
 
 The tests run in a child of the process that was started. That first process adopts whatever loses its parent,
-as init does. So in the end every process that the tests left behind is its own: it is named and ended, and the
-run has failed.
+as init does. So in the end every process that the tests left behind is its own: it is named and ended, and
+the run has failed.
 """
 
 from __future__ import annotations
@@ -199,7 +199,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         why = "; ".join(f"{reason} ({n})" for reason, n in skipped[tier].most_common())
         rows.append((tier, str(ran[tier]), str(skipped[tier].total()), why))
     widths = [max(len(row[i]) for row in rows) for i in range(3)]
-    terminalreporter.section("tiers")
+    terminalreporter.write_sep("=", "tiers")
     for tier, done, not_done, why in rows:
         line = f"{tier:<{widths[0]}}  {done:>{widths[1]}}  {not_done:>{widths[2]}}  {why}"
         terminalreporter.write_line(line.rstrip())
