@@ -1,0 +1,76 @@
+"""A balancer's entry of the Deployment, read strictly: every fault at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from utilities.errors import DocumentFault
+
+__all__ = ["Options"]
+
+_TIME = re.compile(r"[1-9][0-9]*(ms|s|m|h)?")
+
+
+class Options:
+    """Reads key after key, gathers faults; `done` raises them together."""
+
+    def __init__(
+        self, balancer: str, given: Mapping[str, object], required: Sequence[str], optional: Sequence[str]
+    ) -> None:
+        self._where = f"balancer {balancer}"
+        self._given = given
+        self.faults: list[str] = []
+        known = {*required, *optional, "name"}  # `name` is the adapter's own, in the Catalogue
+        for key in sorted(str(k) for k in given if k not in known):
+            self.faults.append(f"unknown option {key!r}; known are {', '.join(sorted(known))}")
+        for key in required:
+            if given.get(key) is None:
+                self.faults.append(f"{key!r} is missing")
+
+    def text(self, key: str, default: str = "") -> str:
+        """A non-empty string of one line."""
+        value = self._given.get(key)
+        if value is None:
+            return default
+        if not isinstance(value, str) or not value.strip() or "\n" in value:
+            self.faults.append(f"{key}: expected text on one line, found {value!r}")
+            return default
+        return value
+
+    def word(self, key: str, default: str) -> str:
+        """Text without blanks."""
+        value = self.text(key, default)
+        if any(c.isspace() for c in value):
+            self.faults.append(f"{key}: {value!r} has blanks in it")
+        return value
+
+    def seconds(self, key: str, default: float) -> float:
+        """A number of seconds, 0 or more."""
+        value = self._given.get(key, default)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 86400:
+            self.faults.append(f"{key}: expected seconds from 0 to 86400, found {value!r}")
+            return default
+        return float(value)
+
+    def interval(self, key: str, default: str) -> str:
+        """A time as HAProxy writes it: 500ms, 2s."""
+        value = str(self._given.get(key, default))
+        if not _TIME.fullmatch(value):
+            self.faults.append(f"{key}: expected a time such as 500ms or 2s, found {value!r}")
+        return value
+
+    def command(self, key: str) -> tuple[str, ...]:
+        """An argument list; empty when it is not given. A single string would need a shell and is a fault."""
+        value = self._given.get(key)
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple) or not value or not all(isinstance(v, str) for v in value):
+            self.faults.append(f"{key}: expected a list of words, found {value!r}")
+            return ()
+        return tuple(value)
+
+    def done(self) -> None:
+        """DocumentFault with all faults, if there are any."""
+        if self.faults:
+            raise DocumentFault(self._where, self.faults)
