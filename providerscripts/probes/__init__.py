@@ -1,0 +1,1 @@
+"""The rungs of the ladder, asked of many webservers at once."""
