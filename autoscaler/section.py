@@ -107,6 +107,16 @@ class Section:
             return default
         return tuple(value)
 
+    def words(self, key: str) -> tuple[str, ...] | None:
+        """A list of words, as a command is written: `[systemctl, reboot]`; may be empty. None when absent."""
+        value = self._value(key)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            self.fault(key, f"{key} must be a list of words such as [systemctl, reboot], not {value!r}")
+            return None
+        return tuple(value)
+
     def part(self, key: str, default: float) -> float:
         """A part of a whole: a number above 0 and at most 1."""
         value = self._value(key)

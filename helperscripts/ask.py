@@ -1,0 +1,131 @@
+"""An Ask: one call of the CLI. Settings and Store are opened when a verb first needs them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from utilities.errors import AskerErred
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.ports import Store
+    from helperscripts.settings import Settings
+
+__all__ = ["Ask"]
+
+
+class Ask:
+    """What every verb is handed by `@click.pass_obj`."""
+
+    def __init__(self) -> None:
+        self.json = False
+        self.debug = False
+        self.settings_path: str | None = None  # --settings
+        self.store_url: str | None = None  # --store
+        self.node: int | None = None  # --node
+        self._settings: Settings | None = None
+        self._store: Store | None = None
+        self._deployment: Deployment | None = None
+
+    # What is asked of.
+
+    @property
+    def settings(self) -> Settings:
+        """This machine's Settings, with what the command line and the environment override. DocumentFault."""
+        if self._settings is None:
+            from helperscripts.settings import find_settings
+
+            self._settings = find_settings(os.environ, self.settings_path, self.store_url, self.node)
+        return self._settings
+
+    @property
+    def store(self) -> Store:
+        """The Store, judged for conditional writes. AskerErred when none is named, StoreUnreachable."""
+        return self.open_store()
+
+    def open_store(self, make: bool = False) -> Store:
+        """The Store; with `make` the directory of a file Store is made when it is not there."""
+        if self._store is None:
+            from helperscripts.wiring import open_store
+
+            self._store = open_store(self.settings, make=make)
+        return self._store
+
+    @property
+    def deployment(self) -> Deployment:
+        """What all nodes share, as this machine hurries it. DocumentFault when absent or at fault."""
+        if self._deployment is None:
+            from helperscripts.wiring import deployment
+
+            self._deployment = deployment(self.store, self.settings)
+        return self._deployment
+
+    @property
+    def state(self) -> Path:
+        """This machine's own state directory. Nothing in it is needed to be right. May not be there yet."""
+        from helperscripts.settings import state_directory
+
+        return self._settings.state if self._settings is not None else state_directory(os.environ)
+
+    @property
+    def who(self) -> str:
+        """Who asks, as `user@host`; for CHANGED_BY and the like."""
+        return f"{_user()}@{os.uname().nodename}"
+
+    @property
+    def terminal(self) -> bool:
+        """Does a person see what is said?"""
+        return sys.stdout.isatty()
+
+    # What is answered.
+
+    def say(self, *lines: str) -> None:
+        """Lines for a person, on stdout; nothing with --json. A reader who has gone ends nothing."""
+        if not self.json:
+            _out("\n".join(lines))
+
+    def answer(self, value: Any) -> None:
+        """One JSON document on stdout, with --json; else nothing."""
+        if self.json:
+            import json
+
+            _out(json.dumps(value, indent=1, ensure_ascii=False))
+
+    def note(self, line: str) -> None:
+        """A line beside the answer, on stderr, --json or not."""
+        with suppress(BrokenPipeError):
+            click.echo(line, err=True)
+
+    def confirm(self, question: str, yes: bool) -> bool:
+        """True with `yes`, or when the person at the terminal says so. AskerErred when nobody is there."""
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise AskerErred(f"{question} Nobody is here to answer: say --yes")
+        return click.confirm(question, err=True)
+
+
+def _out(text: str) -> None:
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        # Whoever read us has gone; what was begun is still finished, and its exit code stays true.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _user() -> str:
+    import pwd
+
+    for name in ("SUDO_USER", "LOGNAME", "USER"):
+        if found := os.environ.get(name):
+            return found
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"uid{os.getuid()}"

@@ -1,0 +1,131 @@
+"""How every command ends: a sentence on stderr and an exit code; no traceback for what a user can cause."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from helperscripts.ask import Ask
+from utilities.errors import DocumentFault, Trouble
+
+__all__ = ["Ends", "told"]
+
+OUR_BUG = 70
+INTERRUPTED = 130
+
+
+class Ends(click.Command):
+    """A command whose `main` turns whatever happens into an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Exit with the code; without `standalone_mode` return it."""
+        ask = extra.setdefault("obj", Ask())
+        try:
+            answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+            code = answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
+        except SystemExit as end:
+            if not isinstance(end.__context__, BrokenPipeError):
+                raise
+            code = 0  # click's own answer to a reader who has gone while it printed help
+        except Exception as err:  # noqa: BLE001  every ending is told here, by its kind
+            code = _ended(err, ask if isinstance(ask, Ask) else Ask())
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+def told(err: Trouble) -> list[str]:
+    """A Trouble in lines; each fault of a document is a line of its own."""
+    if isinstance(err, DocumentFault):
+        return [f"{err.where}: {fault}" for fault in err.faults]
+    return [str(err)]
+
+
+def _ended(err: Exception, ask: Ask) -> int:
+    if isinstance(err, Trouble):
+        if ask.debug:
+            _show_traceback(err)
+        for line in told(err):
+            _complain(line)
+        return err.exit_code
+    if isinstance(err, click.UsageError):
+        _complain(_usage(err))
+        return 2
+    if isinstance(err, click.ClickException):
+        _complain(_sentence(err.format_message()))
+        return 2
+    if isinstance(err, click.Abort):
+        if isinstance(err.__cause__, KeyboardInterrupt):
+            return INTERRUPTED
+        _complain("no answer: nothing was changed")
+        return 2
+    if isinstance(err, BrokenPipeError):
+        # Nobody reads us any more. Python would complain once again while closing stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return _our_bug(err, ask)
+
+
+def _usage(err: click.UsageError) -> str:
+    path = err.ctx.command_path if err.ctx is not None else "autoscaler"
+    return f"{_sentence(err.format_message())} ({path} -h tells more)"
+
+
+def _sentence(message: str) -> str:
+    words = " ".join(message.split()).rstrip(".")
+    return words[:1].lower() + words[1:]
+
+
+def _complain(line: str) -> None:
+    try:
+        click.echo(f"autoscaler: {line}", err=True)
+    except OSError:
+        return  # stderr is closed: the exit code still tells
+
+
+def _our_bug(err: Exception, ask: Ask) -> int:
+    what = " ".join(f"{type(err).__name__}: {err}".split())[:300]
+    if ask.debug:
+        _show_traceback(err)
+    try:
+        place = f"the traceback is in {_log(err, ask)}"
+    except OSError as why:
+        if not ask.debug:
+            _show_traceback(err)
+        place = f"it could not be logged: {why}"
+    _complain(f"this is a bug of ours ({what}); {place}. Please report it")
+    return OUR_BUG
+
+
+def _log(err: Exception, ask: Ask) -> str:
+    import traceback
+
+    from security.secrets import redact
+    from utilities.clock import SystemClock
+    from utilities.instant import to_text
+
+    path = ask.state / "log" / "autoscaler.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = "".join(traceback.format_exception(err))
+    with path.open("a") as log:
+        log.write(f"{to_text(SystemClock().now())} {redact(' '.join(sys.argv))}\n{redact(lines)}\n")
+    return str(path)
+
+
+def _show_traceback(err: Exception) -> None:
+    import traceback
+
+    from security.secrets import redact
+
+    click.echo(redact("".join(traceback.format_exception(err))), err=True)

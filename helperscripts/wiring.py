@@ -1,0 +1,119 @@
+"""Wiring: the only file that sees both the core and its adapters. Imports each adapter when it is wanted."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from helperscripts.settings import Settings
+from utilities.errors import AskerErred, DocumentFault, Unreachable
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.node import Node
+    from autoscaler.ports import Clock, Machine, Provider, Store
+    from autoscaler.world import World
+
+__all__ = ["clock", "deployment", "machine", "node", "open_store", "provider", "world"]
+
+
+def clock() -> Clock:
+    """This machine's clock."""
+    from utilities.clock import SystemClock
+
+    return SystemClock()
+
+
+def open_store(settings: Settings, make: bool = False) -> Store:
+    """The Store that the Settings name, judged for conditional writes. AskerErred, StoreUnreachable.
+
+    `make`: the directory of a file Store is made when it is not there.
+    """
+    from providerscripts.store import url
+
+    if not settings.store:
+        raise AskerErred(
+            "no Store is named: run `autoscaler init`, set AUTOSCALER_STORE, or say --store s3://BUCKET/PREFIX"
+        )
+    s3 = settings.s3
+    if s3.profile and settings.store.startswith("s3:"):
+        os.environ.setdefault("AWS_PROFILE", s3.profile)  # boto3's chain reads it there
+    store = url.open_store(
+        settings.store,
+        clock(),
+        make=make,
+        endpoint=s3.endpoint,
+        region=s3.region,
+        access_key=_secret(settings, "access_key"),
+        secret_key=_secret(settings, "secret_key"),
+    )
+    if store.conditional.value != "yes":
+        from providerscripts.store.probe import remembered
+
+        remembered(store, settings.state, clock())
+    return store
+
+
+def _secret(settings: Settings, half: str) -> str | None:
+    s3 = settings.s3
+    inline = getattr(s3, half)
+    if inline:
+        return str(inline.reveal())
+    file: Path | None = getattr(s3, f"{half}_file")
+    if file:
+        from security.modes import read_private
+
+        return read_private(file).decode(errors="replace").strip()
+    variable: str | None = getattr(s3, f"{half}_env")
+    if variable:
+        value = os.environ.get(variable)
+        if not value:
+            raise Unreachable(f"{settings.source}: {half}_env names {variable}, and it is not set here")
+        return value
+    return None
+
+
+def deployment(store: Store, settings: Settings) -> Deployment:
+    """deployment.yaml read strictly, hurried as the Settings say. DocumentFault when absent or at fault."""
+    from autoscaler.deployment import KEY, read_deployment
+    from utilities.documents import read_yaml
+
+    found = store.get(KEY)
+    where = f"{KEY} in {store.where}"
+    if found is None:
+        raise DocumentFault(where, ["there is none yet: `autoscaler init` writes it"])
+    try:
+        text = found.body.decode()
+    except UnicodeDecodeError as err:
+        raise DocumentFault(where, [f"is not UTF-8: {err}"]) from None
+    read = read_deployment(read_yaml(text, where))
+    return read.hurried(settings.hurry) if settings.hurry > 1 else read
+
+
+def node(settings: Settings) -> Node:
+    """Who we are. AskerErred when the Settings name no ordinal, Unreachable when this machine has no id."""
+    from autoscaler.node import Node
+    from helperscripts.cli import version
+
+    if settings.node is None:
+        where = f"{settings.source} does not say" if settings.source else "nothing says"
+        raise AskerErred(f"{where} which node this is: set `node: 1`, AUTOSCALER_NODE or --node 1")
+    return Node(settings.node, machine(settings).identity(), os.uname().nodename, version())
+
+
+def machine(settings: Settings) -> Machine:
+    """This machine, rebooted as the Settings say."""
+    from providerscripts.machine import ThisMachine
+
+    return ThisMachine(settings.reboot, settings.boot_file)
+
+
+def provider(settings: Settings, deployment: Deployment) -> Provider:
+    """Stub, replaced below when the catalogue is there."""
+    raise NotImplementedError
+
+
+def world(settings: Settings, deployment: Deployment, store: Store | None = None) -> World:
+    """Stub."""
+    raise NotImplementedError
