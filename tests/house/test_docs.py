@@ -56,12 +56,13 @@ def words(line: str) -> Iterator[list[str]]:
 
 def fault(argv: list[str]) -> str | None:
     """Why the CLI would not know this command; None when it would, or when it is not ours."""
-    import click
-    from helperscripts.cli import cli
-
     name = Path(argv[0]).name
     if name not in ("autoscaler", *ALONE):
         return None
+    import click
+
+    from helperscripts.cli import cli
+
     rest = [name, *argv[1:]] if name in ALONE else argv[1:]
     command: click.Command = cli
     context = click.Context(cli, info_name="autoscaler", **cli.context_settings)
