@@ -42,7 +42,8 @@ def test_only_who_asks_is_answered_on_the_terminal(checkout: Path, modules: list
             continue
         lines = text.splitlines()
         for node in ast.walk(ast.parse(text)):
-            prints = isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+            called = node.func if isinstance(node, ast.Call) else None
+            prints = isinstance(called, ast.Name) and called.id == "print"
             if prints and "noqa: T201 - " not in lines[node.lineno - 1]:
                 loud.append(f"{where}:{node.lineno}")
     assert not loud
