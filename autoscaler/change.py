@@ -1,4 +1,4 @@
-"""Changing the Profile in the Store: read, edit, compare-and-swap. Nobody's number is lost, no event counts twice."""
+"""Changing the Profile: read, edit, compare-and-swap. Nobody's number is lost, no event counts twice."""
 
 from __future__ import annotations
 
@@ -62,50 +62,56 @@ def change_profile(
 ) -> Change:
     """Write what `edit` makes of the Profile in the Store; None, or the same text, is nothing to do.
 
-    `edit` may be called again on a newer version. With `relative` (+2, a daily event) it is, up to 8 times; else
-    an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names the asker
-    in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is looked for by
-    its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be learned.
+    `edit` may be called again on a newer version. With `relative` (+2, a daily event) it is, up to 8 times;
+    else an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names
+    the asker in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is
+    looked for by its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be
+    learned.
     """
-    chance = chance or Random()  # noqa: S311 - no secret: only apart from the other nodes
+    chance = chance or Random()  # noqa: S311 - no secret: it only keeps the nodes apart
     first: Profile | None = None
-    tried: tuple[Profile | None, Profile] | None = (
-        None  # (before, after) of the last put that brought no version
-    )
+    tried: tuple[Profile | None, Profile] | None = None  # before and after of a put that brought no version
+    refused = False  # that put was refused; it may be so because an earlier sending of it had arrived
     deaf = 0
     for attempt in range(TRIES):
         if attempt:
             clock.sleep(chance.uniform(*WAIT))
         try:
-            seen_now = seen if attempt == 0 and seen is not None else look(store)
+            found = seen if seen is not None and attempt == 0 else look(store)
         except StoreUnreachable as err:
             deaf += 1
-            if tried is None or deaf >= DEAF:
-                raise _doubt(where, err) if tried else err from None
+            if tried is None or refused:
+                raise
+            if deaf >= DEAF:
+                raise _doubt(where, err) from None
             continue
-        now = seen_now.profile
-        if tried is not None and _ours(now, *tried):
-            return Change(tried[0], now, True)
+        now = found.profile
+        if tried is not None and now is not None:
+            if _stamped_by_us(now, *tried):
+                return Change(tried[0], now, True)
+            if _event_applied(now, *tried):
+                # Refused, and the event is in: another node's tick of the same event was faster.
+                return Change(tried[0], now, not refused)
         if attempt == 0:
             first = now
         elif not relative and _wish(now) != _wish(first):
-            if tried is not None and _asked(now) == _asked(tried[1]):
-                return Change(now, now, False)  # the other writer wished the same
+            if tried is not None and _number(now) == _number(tried[1]):
+                return Change(now, now, False)  # the other writer asked for the same
             raise _lost(where, now)
         after = edit(now)
         if after is None or (now is not None and after.text() == now.text()):
             return Change(now, now, False)
         try:
             body = after.text().encode("utf-8")
-            if seen_now.version is None:
+            if found.version is None:
                 store.create(KEY, body)
             else:
-                store.swap(KEY, body, seen_now.version)
+                store.swap(KEY, body, found.version)
         except LostRace:
-            # Perhaps to ourselves: an adapter below may have sent the put again after a lost reply.
+            refused = refused or tried is None
             tried = (now, after)
         except StoreUnreachable as err:
-            tried = (now, after)
+            tried, refused = (now, after), False
             deaf += 1
             if deaf >= DEAF:
                 raise _doubt(where, err) from None
@@ -116,21 +122,22 @@ def change_profile(
     )
 
 
-def _ours(now: Profile | None, before: Profile | None, after: Profile) -> bool:
-    """Did our put happen, whatever was written over it since?"""
-    if now is None:
-        return False
+def _stamped_by_us(now: Profile, before: Profile | None, after: Profile) -> bool:
+    """Is it our put, or what a mere event id was added to since?"""
     if now.text() == after.text():
         return True
-    known = {event.id for event in before.applied} if before else set()
-    if any(now.was_applied(event.id) for event in after.applied if event.id not in known):
-        return True
-    stamp = (after.changed_by, after.changed_at)
-    return after.changed_at is not None and stamp != _stamp(before) and stamp == _stamp(now)
+    stamp = _stamp(after)
+    return stamp[1] is not None and stamp != _stamp(before) and stamp == _stamp(now)
 
 
 def _stamp(profile: Profile | None) -> tuple[str, Instant | None]:
     return (profile.changed_by, profile.changed_at) if profile else ("", None)
+
+
+def _event_applied(now: Profile, before: Profile | None, after: Profile) -> bool:
+    """Has an event that our put would have added had its effect, whatever was written since?"""
+    known = {event.id for event in before.applied} if before else set()
+    return any(now.was_applied(event.id) for event in after.applied if event.id not in known)
 
 
 def _wish(profile: Profile | None) -> Profile | None:
@@ -138,17 +145,8 @@ def _wish(profile: Profile | None) -> Profile | None:
     return None if profile is None else replace(profile, applied=(), lines=())
 
 
-def _asked(profile: Profile | None) -> object:
-    if profile is None:
-        return None
-    return (
-        profile.mode,
-        profile.webservers,
-        profile.override_until,
-        profile.override_back_to,
-        profile.min,
-        profile.max,
-    )
+def _number(profile: Profile | None) -> object:
+    return profile and (profile.webservers, profile.override_until, profile.override_back_to)
 
 
 def _lost(where: str, now: Profile | None) -> HeldElsewhere:
@@ -159,13 +157,13 @@ def _lost(where: str, now: Profile | None) -> HeldElsewhere:
     until = f" until {to_text(now.override_until)}" if now.override_until is not None else ""
     reason = f" ({now.reason})" if now.reason else ""
     return HeldElsewhere(
-        f"{where}: {who} wrote {now.webservers} webservers{until}{when}{reason} meanwhile; nothing of ours is "
-        "written: ask again if yours shall hold"
+        f"{where}: {who} wrote {now.webservers} webservers{until}{when}{reason} meanwhile, and that holds; "
+        "ask again if yours shall"
     )
 
 
 def _doubt(where: str, err: StoreUnreachable) -> StoreUnreachable:
     return StoreUnreachable(
-        f"{where}: the Store took the change or did not, and cannot be asked which; look at the Profile before you "
-        f"ask again ({err})"
+        f"{where}: the Store took the change or did not, and cannot be asked which; look at the Profile "
+        f"before you ask again ({err})"
     )

@@ -1,4 +1,4 @@
-"""The kill switch: a document in the Store that forbids kinds of deeds. Only a sure absence allows them all."""
+"""The kill switch: a document in the Store that forbids kinds of deeds. Only a sure absence allows all."""
 
 from __future__ import annotations
 
@@ -100,9 +100,7 @@ def parse_switch(body: bytes, key: str) -> Switch:
             raise TypeError("who and why are text")
         return Switch(kinds, who, why, until)
     except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as err:
-        return Switch(
-            why=f"{key} in the Store cannot be understood ({err}), so all is off; `resume` removes it"
-        )
+        return Switch(why=f"{key} cannot be understood ({err}), so all is off; `resume` removes it")
 
 
 def read_switch(store: Store, now: Instant) -> Switch | None:

@@ -41,7 +41,10 @@ class Wanted:
 
 
 def tighten(deployment_limits: Limits, profile: Profile) -> Limits:
-    """The limits in force. MIN and MAX of the Profile may only tighten; a looser one is ignored and noted."""
+    """The limits in force. MIN and MAX of the Profile may only tighten; a looser one is ignored and noted.
+
+    Limits that were tightened already come back as they are.
+    """
     low, high = deployment_limits.min, deployment_limits.max
     least, most, min_from, max_from = low, high, deployment_limits.min_from, deployment_limits.max_from
     notes = []
@@ -60,7 +63,8 @@ def tighten(deployment_limits: Limits, profile: Profile) -> Limits:
         if profile.max < high:
             most, max_from = max(profile.max, low), "Profile"
     # read_profile refuses MIN above MAX; a Profile made by hand must still yield limits that can be kept.
-    return Limits(min(least, most), most, min_from, max_from, (*deployment_limits.notes, *notes))
+    fresh = (note for note in notes if note not in deployment_limits.notes)
+    return Limits(min(least, most), most, min_from, max_from, (*deployment_limits.notes, *fresh))
 
 
 def wanted(profile: Profile, limits: Limits, now: Instant) -> Wanted:
