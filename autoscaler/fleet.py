@@ -9,6 +9,7 @@ from functools import cached_property
 from autoscaler.deployment import Rules
 from autoscaler.server import Server, Traits
 from autoscaler.share import Share
+from autoscaler.switch import Switch
 from autoscaler.wish import Limits
 from utilities.instant import Instant
 
@@ -94,9 +95,10 @@ class Inputs:
     rules: Rules
     traits: Traits
     runs: Mapping[str, Run] = field(default_factory=dict)
-    forbidden: tuple[str, ...] = ()  # what the kill switch forbids, by kind of step
-    forbidden_because: str = ""
+    switch: Switch | None = None  # the kill switch in force
     resize: bool = True  # False: only what is begun is finished, and what failed is replaced
+    reboot: str = ""  # why this node would not reboot after its deeds; empty: it would
+    owed: bool = False  # a reboot earned earlier is still to come
 
     def seeing(self, mine: Share) -> Inputs:
         """The same question about another version of our own share."""

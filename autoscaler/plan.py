@@ -15,6 +15,9 @@ from utilities.instant import Instant
 __all__ = ["Kind", "Plan", "Step", "decide", "said", "target_of"]
 
 
+_REPLACES = "replaces"
+
+
 class Kind(StrEnum):
     """What a Step does. `withdraw` goes on to drain and destroy: it is a removal for size."""
 
@@ -33,7 +36,8 @@ class Step:
     name: str
     reason: str
     id: str | None = None
-    size: bool = False  # it changes the size, so the second look applies
+    size: bool = False  # it adds or takes capacity, so the second look applies
+    healing: bool = False  # for ill health, not for size: the kill switch tells the two apart
 
 
 @dataclass(frozen=True)
@@ -85,12 +89,14 @@ class _Decision:
         self.suspects = [r for r in self.records if r.suspect]
         self.coming = [r for r in self.records if r.state in COMING and self._hoped(r)]
         self.billable = inputs.fleet.billable
+        self.budget = self._budget()
 
     def plan(self) -> Plan:
         steps = [*self._continued(), *self._returned(), *self._failed()]
         if self.i.resize:
             steps += self._removed()
         steps += self._created()
+        steps += self._rebooted(steps)
         allowed = tuple(s for s in steps if self._allowed(s))
         return Plan(allowed, self._because(allowed), self.target)
 
@@ -98,14 +104,18 @@ class _Decision:
 
     def _continued(self) -> Iterable[Step]:
         for record in self.records:
-            if record.state is State.READY:
+            if record.state is State.REQUESTED and record.writer == self.i.me:
+                healing = record.reason.startswith(_REPLACES)
+                yield Step(Kind.CREATE, record.name, record.reason, size=True, healing=healing)
+            elif record.state is State.READY:
                 yield Step(Kind.ADMIT, record.name, "ready: every rung passed")
             elif record.state is State.DELETING and self._to_ask(record):
-                yield Step(Kind.DESTROY, record.name, record.reason)
+                yield Step(Kind.DESTROY, record.name, record.reason, healing=record.out is None)
             elif record.state is State.DRAINING and record.out is not None and not self._wanted_back():
                 yield Step(Kind.WITHDRAW, record.name, record.reason)
         for record, twin in twins(self.i.fleet):
-            yield Step(Kind.DESTROY, record.name, f"a second server of this name; {record.id} is the bound one", twin.id)
+            why = f"a second server of this name; {record.id} is the bound one"
+            yield Step(Kind.DESTROY, record.name, why, twin.id, healing=True)
 
     def _to_ask(self, record: Record) -> bool:
         if record.asked is None:
@@ -134,31 +144,35 @@ class _Decision:
             if record.id is None:
                 continue
             if not record.served:
-                yield Step(Kind.DESTROY, record.name, record.reason)
+                yield Step(Kind.DESTROY, record.name, record.reason, healing=True)
             elif len(self.up) >= self.target or (room <= 0 and not self.coming):
                 if self._spend():
-                    yield Step(Kind.DESTROY, record.name, record.reason)
+                    yield Step(Kind.DESTROY, record.name, record.reason, healing=True)
             else:
                 self.notes.append(f"{record.name} is kept until its replacement is up")
 
+    def _budget(self) -> int:
+        """How many that have served may go in this Cycle, for all causes together."""
+        rules = self.i.rules
+        size = len(self.up) + len(self.suspects) + sum(1 for r in self.records if r.state is State.FAILED)
+        cycle = max(1, int(size * rules.removals_per_cycle))
+        recent = sum(1 for s in self.i.fleet.shares for at in s.removals if self.at - at < rules.removals_in)
+        left = max(0, rules.removals - recent)
+        self.bound_by = (
+            f"{cycle} of this share a Cycle"
+            if cycle <= left
+            else f"{rules.removals} fleet-wide in {rules.removals_in:.0f} s"
+        )
+        return min(cycle, left)
+
     def _spend(self) -> bool:
-        """One removal of a webserver that has served, within the limits on damage. Takes it from the budget."""
-        if not hasattr(self, "_budget"):
-            size = len(self.up) + len(self.suspects) + sum(1 for r in self.records if r.state is State.FAILED)
-            cycle = max(1, int(size * self.i.rules.removals_per_cycle))
-            recent = sum(
-                1 for s in self.i.fleet.shares for at in s.removals if self.at - at < self.i.rules.removals_in
-            )
-            self._budget = min(cycle, max(0, self.i.rules.removals - recent))
-            self._bound_by = "half of a share a Cycle" if cycle <= self.i.rules.removals - recent else (
-                f"{self.i.rules.removals} removals in {self.i.rules.removals_in:.0f} s fleet-wide"
-            )
-        if self._budget <= 0:
-            note = f"removals are limited: {self._bound_by}"
+        """One removal of a webserver that has served, taken from the budget; False when it is used up."""
+        if self.budget <= 0:
+            note = f"removals are limited to {self.bound_by}"
             if note not in self.notes:
                 self.notes.append(note)
             return False
-        self._budget -= 1
+        self.budget -= 1
         return True
 
     # Size.
@@ -170,7 +184,10 @@ class _Decision:
         return self.at <= record.left + self.i.traits.settle + 10.0
 
     def _need(self) -> int:
-        return self.target - len(self.up) - len(self.suspects) - len(self.coming)
+        brake = self.mine.brake
+        # Behind the brake nobody is judged, but capacity is built for those that seem to fail, within max.
+        doubted = brake.failing if brake is not None and not brake.lifted else 0
+        return self.target + doubted - len(self.up) - len(self.suspects) - len(self.coming)
 
     def _removed(self) -> Iterable[Step]:
         surplus = -self._need()
@@ -201,15 +218,16 @@ class _Decision:
         def paid_left(record: Record) -> float:
             return 3600.0 - (self.at - record.born) % 3600.0
 
-        order = {
-            "newest": lambda r: (-r.born, r.name),
-            "oldest": lambda r: (r.born, r.name),
-            "paid": lambda r: (paid_left(r), -r.born, r.name),
-        }[self.i.rules.victims if self.i.traits.billing == "hour" or self.i.rules.victims != "paid" else "newest"]
+        def order(record: Record) -> tuple[float, ...]:
+            policy = self.i.rules.victims
+            if policy == "paid" and self.i.traits.billing == "hour":
+                return (paid_left(record), -record.born)
+            return (record.born,) if policy == "oldest" else (-record.born,)
+
         chosen = [r for r in self.up if not r.is_protected(self.at)]
         if len(chosen) < len(self.up):
             self.notes.append(f"{len(self.up) - len(chosen)} protected")
-        return sorted(chosen, key=lambda r: (r.state is not State.DRAINING, -r.strikes, order(r)))
+        return sorted(chosen, key=lambda r: (r.state is not State.DRAINING, -r.strikes, order(r), r.name))
 
     def _created(self) -> Iterable[Step]:
         need = self._need()
@@ -225,8 +243,15 @@ class _Decision:
         failed = sum(1 for r in self.records if r.state is State.FAILED and r.served)
         for extra in range(count):
             name = name_of(self.i.pool, self.mine.share, self.mine.serial + extra)
-            why = f"{self.target} wanted of this share" if extra >= failed else "replaces one that failed"
-            yield Step(Kind.CREATE, name, why, size=True)
+            healing = extra < failed
+            why = f"{_REPLACES} one that failed" if healing else f"{self.target} wanted of this share"
+            yield Step(Kind.CREATE, name, why, size=True, healing=healing)
+
+    def _rebooted(self, steps: list[Step]) -> Iterable[Step]:
+        """After the deeds, once earned. Nobody reboots a node that did nothing."""
+        deeds = any(s.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) and self._allowed(s) for s in steps)
+        if self.i.resize and not self.i.reboot and (deeds or self.i.owed):
+            yield Step(Kind.REBOOT, f"node {self.i.node}", "once a build or a removal of this Cycle is done")
 
     def _breaker(self, count: int) -> int:
         opened = self.mine.breaker.opened
@@ -242,9 +267,10 @@ class _Decision:
         return 1
 
     def _allowed(self, step: Step) -> bool:
-        if step.kind.value not in self.i.forbidden:
+        switch = self.i.switch
+        if switch is None or not switch.forbids(step.kind.value, step.healing):
             return True
-        note = f"{step.kind.value} is switched off: {self.i.forbidden_because}"
+        note = switch.sentence()
         if note not in self.notes:
             self.notes.append(note)
         return False
@@ -265,6 +291,8 @@ def said(plan: Plan, inputs: Inputs) -> Share:
     changed: dict[str, Record] = {}
     for step in plan.steps:
         old = share.records.get(step.name)
+        if step.kind is Kind.CREATE and old is not None:
+            continue  # already said, by a put whose reply was lost
         if step.kind is Kind.CREATE:
             changed[step.name] = Record(step.name, State.REQUESTED, at, at, inputs.me, reason=step.reason)
         elif old is None or step.id is not None:
@@ -278,15 +306,16 @@ def said(plan: Plan, inputs: Inputs) -> Share:
     going = {s.name for s in plan.of(Kind.WITHDRAW)}
     for record in share.records.values():
         # A removal that was said and never passed the second look: nobody was withdrawn, so it is simply up.
-        if record.state is State.DRAINING and record.out is None and record.name not in going:
+        unsure = record.state is State.DRAINING and record.out is None
+        if unsure and inputs.resize and record.name not in going:
             changed[record.name] = record.into(State.UP, at, "its removal was given up")
     counted = sum(
         1 for s in plan.of(Kind.DESTROY) if s.name in changed and share.records[s.name].served
     )
     return replace(
         share.with_records(changed.values()),
-        serial=share.serial + len(plan.of(Kind.CREATE)),
-        desired=inputs.wanted if inputs.wanted is not None else share.desired,
-        nodes=inputs.nodes,
+        serial=share.serial + sum(1 for s in plan.of(Kind.CREATE) if s.name not in share.records),
+        desired=inputs.wanted if inputs.resize and inputs.wanted is not None else share.desired,
+        nodes=inputs.nodes if inputs.resize else share.nodes,
         removals=share.removals + (at,) * counted,
     )

@@ -1,0 +1,105 @@
+"""Observing: everything a decision needs, read through the ports in the order that makes it safe.
+
+Profile, then our own share, then all others, then one complete listing. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from autoscaler.book import StoreClock
+from autoscaler.change import look
+from autoscaler.deployment import Deployment
+from autoscaler.fleet import Fleet
+from autoscaler.ports import Store
+from autoscaler.server import Server
+from autoscaler.share import Share, read_share
+from autoscaler.webserver import State
+from autoscaler.wish import Limits, tighten, wanted
+from autoscaler.world import World
+from utilities.errors import DocumentFault, Trouble, Unreachable
+from utilities.instant import Instant
+
+__all__ = ["Wish", "absences", "all_shares", "boot_trouble", "fleet_now", "read_wish"]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is wanted. `fault` instead, when there is no usable Profile; the limits then are the Deployment's."""
+
+    wanted: int | None
+    because: str
+    limits: Limits
+    nodes: int
+    fault: Trouble | None = None
+
+
+def read_wish(store: Store, deployment: Deployment, time: StoreClock) -> Wish:
+    """The wish in force now. StoreUnreachable when it cannot be asked; any other trouble is in `fault`."""
+    none = Wish(None, "", deployment.limits, deployment.nodes)
+    try:
+        found = look(store)
+        if found.date is not None:
+            time.hear(found.date)
+        if found.profile is None:
+            raise DocumentFault(
+                f"{store.where}/scalingprofile/profile.cnf",
+                ["there is no Profile yet: `autoscaler adjust-scaling N` writes one"],
+            )
+        limits = tighten(deployment.limits, found.profile)
+        now = wanted(found.profile, limits, time.now())
+    except DocumentFault as fault:
+        return replace(none, because=str(fault), fault=fault)
+    nodes = found.profile.autoscalers or deployment.nodes
+    return Wish(now.webservers, "; ".join([now.because, *now.notes]), limits, nodes)
+
+
+def all_shares(store: Store, time: StoreClock, mine: Share) -> tuple[Share, ...]:
+    """Every share's document, `mine` in place of our own. StoreUnreachable, DocumentFault: a share that cannot be
+    read is not an empty one."""
+    shares = [mine]
+    for key in store.keys("shares/"):
+        if key == f"shares/{mine.share}.json":
+            continue
+        found = store.get(key)
+        if found is None:
+            continue  # deleted between listing and reading; its webservers are discoveries now
+        time.hear(found.date)
+        shares.append(read_share(found.body, key))
+    return tuple(sorted(shares, key=lambda s: s.share))
+
+
+def absences(world: World, mine: Share, servers: tuple[Server, ...]) -> tuple[str, ...]:
+    """Ids of ours that the listing lacks and the Provider, asked by id, certainly has not."""
+    listed = {s.id for s in servers}
+    asked = {
+        r.id: r.id
+        for r in mine.records.values()
+        if r.id is not None and r.id not in listed and r.state is not State.GONE
+    }
+    if not asked:
+        return ()
+    jobs = {id: (lambda id=id: world.provider.get(id)) for id in asked}
+    answers = world.crew.all(jobs, world.provider.traits.http_timeout + 5.0)
+    return tuple(sorted(id for id, answer in answers.items() if answer is None))
+
+
+def fleet_now(world: World, time: StoreClock, mine: Share) -> Fleet:
+    """The Fleet. Unreachable when Store or Provider cannot be asked: an error is never an empty fleet."""
+    shares = all_shares(world.store, time, mine)
+    at: Instant = time.now()
+    servers = world.provider.list()
+    return Fleet(at, mine.share, shares, servers, absences(world, mine, servers))
+
+
+def boot_trouble(world: World, least_uptime: float) -> tuple[str, str]:
+    """(this boot's id, why this node would not reboot now); the second empty when it would."""
+    try:
+        boot, uptime = world.machine.boot()
+    except Unreachable as err:
+        return "", str(err)
+    if not world.machine.can_reboot():
+        return boot, "no reboot command is set"
+    if uptime < least_uptime:
+        return boot, f"it booted {uptime:.0f} s ago, and reboots only after {least_uptime:.0f} s"
+    return boot, ""

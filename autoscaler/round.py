@@ -1,0 +1,247 @@
+"""The Round: one pass of health over our share. Climb, judge, act: it changes who is in.
+
+It withdraws who fails, admits who is well again, seals who is dead, and replaces: to the number the share last
+acted by, so it heals also while the Profile is faulty or absent. It never waits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from autoscaler.book import Book, StoreClock
+from autoscaler.climb import Heights, climb, listed
+from autoscaler.cycle import blank_share, skew_trouble
+from autoscaler.deeds import Deeds
+from autoscaler.deployment import Deployment, Mode
+from autoscaler.fleet import Fleet
+from autoscaler.node import Heartbeat, Node, beat
+from autoscaler.observe import Wish, fleet_now, read_wish
+from autoscaler.outcome import Alarm, Done, Outcome, Report
+from autoscaler.plan import Kind, Step
+from autoscaler.ports import BalancerUnreachable, Member
+from autoscaler.reading import RungName
+from autoscaler.share import Brake, Share
+from autoscaler.switch import read_switch
+from autoscaler.turn import Turn, Turned
+from autoscaler.verdict import Verdict, Word, brake_of, evidence, judge, judged
+from autoscaler.webserver import Record, State
+from autoscaler.world import World
+from utilities.errors import Trouble, Unreachable
+from utilities.plain import to_plain
+
+__all__ = ["run_round"]
+
+
+def run_round(
+    world: World, deployment: Deployment, node: Node, watch: Callable[[str], None] | None = None
+) -> Report:
+    """One Round. Trouble becomes a Report with its exit code."""
+    if deployment.mode is Mode.DEVELOPMENT:
+        return Report("mode is development: no health checks, nothing was looked at")
+    try:
+        return _Round(world, deployment, node, watch or (lambda _: None)).run()
+    except Trouble as trouble:
+        return Report(f"nothing more was judged: {trouble}", trouble.exit_code)
+
+
+class _Round:
+    def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
+        self.world = world
+        self.deployment = deployment
+        self.node = node
+        self.tell = tell
+        self.time = StoreClock(world.clock)
+        self.book = Book(world.store, self.time, blank_share(node))
+        self.turn = Turn(world, deployment, self.book, self.time, tell)
+        self.deeds = Deeds(world, deployment, self.book, self.time, tell)
+        self.blind = ""  # why the Provider could not be asked
+
+    def run(self) -> Report:
+        heart = beat(self.world.store, self.time, self.node, run="round", doing={"round": "at work"})
+        trouble = skew_trouble(self.time, self.deployment)
+        if trouble:
+            raise Unreachable(trouble)
+        acting = self.deployment.mode is Mode.PRODUCTION
+        mine = self.book.open() if acting else self.book.peek()
+        wish = read_wish(self.world.store, self.deployment, self.time)
+        fleet = self.look(mine)
+        up = [r for r in mine.records.values() if r.state is State.UP]
+        heights = self.climbed(up, fleet)
+        verdicts = {r.name: judge(r, heights[r.name], self.time.now(), self.deployment.rules) for r in up}
+        brake = brake_of(verdicts, mine.brake, self.time.now(), self.deployment.rules)
+        if not acting:
+            return Report(f"observe: {self.sentence(verdicts, brake, ())}")
+        done = self.act(verdicts, heights, brake)
+        turned: Turned | None = None
+        if fleet is not None:
+            self.turn.grow(self.deployment.round_budget)
+            turned = self.heal(fleet, wish, heart)
+            done += turned.done
+            done += self.reconcile()
+        return self.finish(heart, verdicts, heights, brake, tuple(done), turned)
+
+    def look(self, mine: Share) -> Fleet | None:
+        """The Fleet, or None when the Provider cannot be asked: then `listed` is unknown for all, and nothing is
+        created or destroyed, but visitors are still looked after."""
+        try:
+            return fleet_now(self.world, self.time, mine)
+        except Unreachable as err:
+            self.blind = str(err)
+            return None
+
+    def climbed(self, records: list[Record], fleet: Fleet | None) -> Heights:
+        """Readings of all that are up."""
+        heights = climb(
+            self.world.prober, self.world.clock, self.deployment, records, True, self.deployment.round_budget
+        )
+        below = listed(records, fleet, self.blind)
+        return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
+
+    def act(self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None) -> list[Done]:
+        """Withdraw who fails, then write what was judged. Written is only what the Balancer really did."""
+        braked = brake is not None and not brake.lifted
+        refused: set[str] = set()
+        done: list[Done] = []
+        for name, verdict in verdicts.items():
+            if verdict.failing and not braked and not self.book.share.records[name].withdrawn:
+                step = Step(Kind.WITHDRAW, name, verdict.why, healing=True)
+                outcome = self.deeds.withdraw(step)
+                done.append(outcome)
+                if outcome.outcome is not Outcome.DONE:
+                    refused.add(name)
+        at = self.time.now()
+
+        def edit(share: Share) -> Share:
+            changed = []
+            for name, verdict in verdicts.items():
+                now = share.records.get(name)
+                if now is None or now.state is not State.UP:
+                    continue
+                after = judged(now, verdict, at, braked, evidence(heights[name]))
+                if name in refused and verdict.failing and not now.withdrawn:
+                    # Still admitted: the last one, or the Balancer could not be asked. A strike all the same.
+                    after = replace(after, withdrawn=after.state is not State.UP)
+                if not after.withdrawn and now.withdrawn:
+                    after = now  # well again; it is up when the Balancer has it back
+                changed.append(after)
+            return replace(share.with_records(changed), brake=brake)
+
+        self.book.change(edit)
+        for name, verdict in verdicts.items():
+            now = self.book.share.records.get(name)
+            if now is not None and now.suspect and not verdict.failing and verdict.word is not Word.UNKNOWN:
+                done += self.deeds.admit([Step(Kind.ADMIT, name, "well again", healing=True)])
+        return done
+
+    def heal(self, fleet: Fleet, wish: Wish, heart: Heartbeat) -> Turned:
+        """Replace and clear away, to the number this share last acted by."""
+        mine = self.book.share
+        because = "healing to what this share last acted by" if mine.desired is not None else "healing one for one"
+        agreed = replace(wish, wanted=mine.desired, nodes=mine.nodes if mine.desired is not None else wish.nodes,
+                         because=because)
+        inputs = self.turn.inputs(
+            fleet.seeing(mine),
+            agreed,
+            me=f"{self.node.ordinal}/round/{heart.runs['round'].number}",
+            runs=heart.runs,
+            switch=read_switch(self.world.store, self.time.now()),
+            resize=False,
+            reboot="a Round does not reboot",
+        )
+        return self.turn.take(inputs)
+
+    def reconcile(self) -> list[Done]:
+        """The Balancers hold exactly those of our share that are up. Other shares' and foreign names are theirs."""
+        done: list[Done] = []
+        for balancer in self.world.balancers:
+            try:
+                admitted = {m.name: m for m in balancer.admitted()}
+                for record in self.book.share.records.values():
+                    if record.state is State.UP and not record.withdrawn:
+                        wanted = _member(record, self.deployment)
+                        if wanted is not None and admitted.get(record.name) != wanted:
+                            balancer.admit(wanted)
+                            step = Step(Kind.ADMIT, record.name, f"{balancer.name} lacked it", healing=True)
+                            done.append(Done(step, Outcome.DONE))
+                    elif record.name in admitted and self._not_to_serve(record):
+                        step = Step(Kind.WITHDRAW, record.name, f"{balancer.name} still had it", healing=True)
+                        done.append(self.deeds.withdraw(step))
+            except BalancerUnreachable as err:
+                step = Step(Kind.ADMIT, balancer.name, "reconcile", healing=True)
+                done.append(Done(step, Outcome.UNKNOWN, str(err)))
+        return done
+
+    def _not_to_serve(self, record: Record) -> bool:
+        if record.state is State.DRAINING:
+            return record.out is not None
+        return record.withdrawn or record.state in (
+            State.FAILED, State.DELETING, State.GONE, State.QUARANTINED, State.LAPSED,
+        )
+
+    def sentence(self, verdicts: Mapping[str, Verdict], brake: Brake | None, done: tuple[Done, ...]) -> str:
+        """One sentence of what was found and done."""
+        words = [v.word for v in verdicts.values()]
+        told = [f"{words.count(w)} {w}" for w in Word if w in words]
+        parts = [f"share {self.node.ordinal}: {', '.join(told) or 'nobody up to judge'}"]
+        if self.blind:
+            parts.append(f"the Provider cannot be asked ({self.blind}), so nothing is created or destroyed")
+        if brake is not None:
+            hold = "judged all the same, the brake was lifted" if brake.lifted else "judgement is withheld"
+            parts.append(f"{brake.failing} of {brake.of} fail at once: {hold}; the Store answers")
+        for name, verdict in verdicts.items():
+            if verdict.word in (Word.SUSPECT, Word.DEAD):
+                parts.append(f"{name} {verdict.word}: {verdict.why}")
+        for kind, word in ((Kind.CREATE, "replacements created"), (Kind.DESTROY, "destroyed")):
+            count = sum(1 for d in done if d.step.kind is kind and d.outcome is Outcome.DONE)
+            parts += [f"{count} {word}"] if count else []
+        parts += [
+            f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}"
+            for d in done
+            if d.outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.UNKNOWN)
+        ]
+        return "; ".join(parts)
+
+    def finish(
+        self,
+        heart: Heartbeat,
+        verdicts: Mapping[str, Verdict],
+        heights: Heights,
+        brake: Brake | None,
+        done: tuple[Done, ...],
+        turned: Turned | None,
+    ) -> Report:
+        """Journal what changed, beat, report."""
+        sentence = self.sentence(verdicts, brake, done)
+        alarms = [Alarm(n, v.why) for n, v in verdicts.items() if v.alarm]
+        if brake is not None and not brake.lifted:
+            alarms.append(Alarm("brake", f"{brake.failing} of {brake.of} fail at once: judgement is withheld"))
+        bad = any(d.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for d in done)
+        code = 4 if self.blind else (6 if bad else 0)
+        found = {n: (v.word.value, v.strikes) for n, v in verdicts.items()}
+        digest = hashlib.sha256(json.dumps([found, brake is None, code], sort_keys=True).encode()).hexdigest()[:16]
+        if heart.digests.get("round") != digest or done:
+            run = heart.runs["round"]
+            entry: dict[str, object] = {
+                "kind": "round",
+                "node": self.node.ordinal,
+                "run": run.number,
+                "at": to_plain(run)["began"],
+                "mode": self.deployment.mode.value,
+                "sentence": sentence,
+                "readings": {n: evidence(h) for n, h in heights.items() if verdicts[n].word is not Word.ALIVE},
+                "verdicts": {n: f"{v.word}: {v.why}" for n, v in verdicts.items() if v.word is not Word.ALIVE},
+                "done": [to_plain(d) for d in done],
+                "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],
+            }
+            self.world.journal.write("round", run.number, entry)
+        beat(self.world.store, self.time, self.node, doing={"round": sentence}, digests={"round": digest})
+        return Report(sentence, code, done, tuple(alarms))
+
+
+def _member(record: Record, deployment: Deployment) -> Member | None:
+    if record.address is None:
+        return None
+    return Member(record.name, record.address, record.port or deployment.port)

@@ -1,0 +1,167 @@
+"""A Turn: look, tend, decide, say, look again, do; once. A Cycle is some turns and the waits between them; a
+Round ends with one. The order is the protocol: see docs/tour.md before changing it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from autoscaler.book import Book, StoreClock
+from autoscaler.climb import climb
+from autoscaler.deeds import Deeds
+from autoscaler.deployment import Deployment, Mode
+from autoscaler.fleet import Fleet, Inputs, Run
+from autoscaler.look import look_again
+from autoscaler.observe import Wish, all_shares, read_wish
+from autoscaler.outcome import Done, Outcome
+from autoscaler.plan import Kind, Plan, decide, said
+from autoscaler.share import Share
+from autoscaler.switch import Switch
+from autoscaler.tend import tend
+from autoscaler.verdict import evidence, ready
+from autoscaler.webserver import State
+from autoscaler.world import World
+from utilities.plain import to_plain
+
+__all__ = ["Turn", "Turned", "answer"]
+
+
+def answer(inputs: Inputs) -> tuple[Inputs, Plan]:
+    """The decision, from values alone: our share tended, then the Plan. Recomputing a Journal record is this."""
+    tended = inputs.seeing(tend(inputs))
+    return tended, decide(tended)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """What a turn was asked, decided and did."""
+
+    inputs: Inputs
+    plan: Plan
+    done: tuple[Done, ...] = ()
+
+    def entry(self) -> dict[str, object]:
+        """For the Journal: enough to make the decision again."""
+        return {
+            "inputs": to_plain(self.inputs),
+            "plan": to_plain(self.plan),
+            "done": [to_plain(d) for d in self.done],
+        }
+
+
+class Turn:
+    """One turn on our own share."""
+
+    def __init__(
+        self,
+        world: World,
+        deployment: Deployment,
+        book: Book,
+        time: StoreClock,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._world = world
+        self._deployment = deployment
+        self._book = book
+        self._time = time
+        self._deeds = Deeds(world, deployment, book, time, tell)
+
+    def take(self, inputs: Inputs) -> Turned:
+        """Decide and perform. In mode `observe` only decide."""
+        if self._deployment.mode is Mode.OBSERVE:
+            return Turned(inputs, answer(inputs)[1])
+        inputs, plan = self._say(inputs)
+        if plan.resizes:
+            struck = self._look(inputs, plan)
+            plan_left = tuple(s for s in plan.steps if s.name not in struck)
+        else:
+            struck, plan_left = frozenset(), plan.steps
+        left = replace(plan, steps=plan_left)
+        done = [Done(s, Outcome.REFUSED, "taken back at the second look") for s in plan.steps if s.name in struck]
+        done += self._deeds.admit(left.of(Kind.ADMIT))
+        done += self._deeds.create(left.of(Kind.CREATE), inputs)
+        done += [self._deeds.leave(s) for s in left.of(Kind.WITHDRAW)]
+        done += self._deeds.destroy(left.of(Kind.DESTROY))
+        return Turned(inputs, plan, tuple(done))
+
+    def _say(self, inputs: Inputs) -> tuple[Inputs, Plan]:
+        """One swap with all new states. A lost race is decided anew on what the other wrote."""
+        asked, plan = inputs, answer(inputs)[1]
+
+        def edit(share: Share) -> Share:
+            nonlocal asked, plan
+            asked = inputs.seeing(share)
+            tended, plan = answer(asked)
+            return said(plan, tended)
+
+        self._book.change(edit)
+        return asked, plan
+
+    def _look(self, inputs: Inputs, plan: Plan) -> frozenset[str]:
+        """Profile and all shares once more; what no longer fits is taken back. The names struck or returned."""
+        wish = read_wish(self._world.store, self._deployment, self._time)
+        wanted = inputs.wanted if wish.fault is not None else wish.wanted
+        shares = all_shares(self._world.store, self._time, self._book.share)
+        leaving = [s.name for s in plan.of(Kind.WITHDRAW)]
+        back: set[str] = set()
+
+        def edit(share: Share) -> Share:
+            fleet = replace(inputs.fleet, shares=shares).seeing(share)
+            seen = look_again(fleet, inputs.me, leaving, wanted, wish.limits.max, self._time.now())
+            back.update(seen.struck, seen.returned)
+            return seen.share
+
+        self._book.change(edit)
+        return frozenset(back)
+
+    def grow(self, budget: float) -> None:
+        """Climb the ladder for what is booting; who passes every rung is ready, to be admitted by the next turn."""
+        booting = [r for r in self._book.share.records.values() if r.state is State.BOOTING]
+        if not booting or self._deployment.mode is Mode.OBSERVE:
+            return
+        heights = climb(self._world.prober, self._world.clock, self._deployment, booting, False, budget)
+        at = self._time.now()
+
+        def edit(share: Share) -> Share:
+            changed = []
+            for name, readings in heights.items():
+                record = share.records.get(name)
+                if record is None or record.state is not State.BOOTING:
+                    continue
+                if ready(readings, record.pin is not None):
+                    changed.append(record.into(State.READY, at, "every rung passed"))
+                elif record.evidence != evidence(readings):
+                    changed.append(replace(record, evidence=evidence(readings)))
+            return share.with_records(changed)
+
+        self._book.change(edit)
+
+    def inputs(
+        self,
+        fleet: Fleet,
+        wish: Wish,
+        me: str,
+        runs: Mapping[str, Run],
+        switch: Switch | None,
+        resize: bool,
+        reboot: str,
+        owed: bool = False,
+    ) -> Inputs:
+        """The question, from what was observed."""
+        return Inputs(
+            fleet=fleet,
+            node=self._book.share.holder,
+            me=me,
+            pool=self._deployment.pool,
+            wanted=wish.wanted,
+            because=wish.because,
+            nodes=wish.nodes,
+            limits=wish.limits,
+            rules=self._deployment.rules,
+            traits=self._world.provider.traits,
+            runs=runs,
+            switch=switch,
+            resize=resize,
+            reboot=reboot,
+            owed=owed,
+        )
