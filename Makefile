@@ -38,7 +38,7 @@ test: check
 check: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/ruff check .
 	@$(V)/bin/mypy
-	@$(V)/bin/lint-imports
+	@$(V)/bin/lint-imports --no-logo
 
 bench: $(STEP)/dev $(STEP)/product
 	@for it in tests/bench/*.py; do $(V)/bin/python $$it || exit; done

@@ -181,7 +181,7 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _short() -> bool:
-    return FULL and any(tier != SELF for tier in skipped)
+    return FULL and any(reasons for tier, reasons in skipped.items() if tier != SELF)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -116,7 +116,6 @@ def test_every_command_shown_exists(checkout: Path) -> None:
 
 
 def test_a_wrong_command_is_found() -> None:
-    pytest.importorskip("helperscripts.cli")
     assert fault(["autoscaler", "no-such-verb"])
     assert fault(["autoscaler", "cycle", "--no-such-option"])
     assert fault(["autoscaler", "--no-such-option"])

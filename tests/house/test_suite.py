@@ -78,8 +78,11 @@ def test_in_full_a_skipped_tier_is_a_failure(suite: Path) -> None:
 
 
 def test_in_full_a_whole_suite_passes(suite: Path) -> None:
-    done = run(suite, "def test_plain():\n    pass\n", TIER="full")
+    body = "def test_plain():\n    pass\ndef test_does_not_apply():\n    pytest.skip('no such trait')\n"
+    done = run(suite, body, TIER="full")
     assert done.returncode == 0, done.stdout
+    assert "by the test itself    0        1  no such trait (1)" in done.stdout
+    assert "a failure" not in done.stdout
 
 
 CLEAN = """
