@@ -1,8 +1,8 @@
 """What every adapter to the port Provider must do, and must not do while the vendor misbehaves.
 
 For an adapter of your own: subclass ProviderContract in a test file and give it a fixture `world` that yields
-a World. Its hooks say how to script a fault and how to know the truth; a fault that the adapter's double cannot
-show raises CannotShow and is skipped by name.
+a World. Its hooks say how to script a fault and how to know the truth; a fault that the adapter's double
+cannot show raises CannotShow and is skipped by name; set a test to None where the fault cannot happen at all.
 
 The invariant behind all of it: machines made <= creates posted, and none lost from sight.
 """
