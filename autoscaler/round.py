@@ -194,7 +194,7 @@ class _Round:
         for name, verdict in verdicts.items():
             if verdict.word in (Word.SUSPECT, Word.DEAD):
                 parts.append(f"{name} {verdict.word}: {verdict.why}")
-        for kind, word in ((Kind.CREATE, "replacements created"), (Kind.DESTROY, "destroyed")):
+        for kind, word in ((Kind.CREATE, "built in place"), (Kind.DESTROY, "destroyed")):
             count = sum(1 for d in done if d.step.kind is kind and d.outcome is Outcome.DONE)
             parts += [f"{count} {word}"] if count else []
         parts += [

@@ -66,14 +66,10 @@ class FaultyStore:
         return self._do("get", key, lambda: self.inner.get(key))
 
     def create(self, key: str, body: bytes) -> Written:
-        return self._do(
-            "create", key, lambda: self.inner.create(key, body), lambda: self.inner.put(key, body)
-        )
+        return self._do("create", key, lambda: self.inner.create(key, body), lambda: self.inner.put(key, body))
 
     def swap(self, key: str, body: bytes, version: str) -> Written:
-        return self._do(
-            "swap", key, lambda: self.inner.swap(key, body, version), lambda: self.inner.put(key, body)
-        )
+        return self._do("swap", key, lambda: self.inner.swap(key, body, version), lambda: self.inner.put(key, body))
 
     def put(self, key: str, body: bytes) -> Written:
         return self._do("put", key, lambda: self.inner.put(key, body))

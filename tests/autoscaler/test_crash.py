@@ -1,0 +1,130 @@
+"""Killed before and after every port call of a Cycle and of a Round: the next ticks end right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from autoscaler.ports import Doubtful
+from autoscaler.webserver import State
+from providerscripts.servers.faults import Fault
+from providerscripts.servers.memory import Health
+from tests.worlds.death import Fate, Killed
+from tests.worlds.memory import Rig
+
+
+def grown() -> Rig:
+    """Two nodes, two up, five wanted: a Cycle of node 1 builds."""
+    rig = Rig(nodes=2, wanted=2, reboots=True)
+    rig.settle()
+    rig.clock.sleep(700)  # long after its last boot, so that it may reboot again
+    rig.settle()
+    rig.clock.sleep(700)
+    rig.want(5)
+    return rig
+
+
+def shrinking() -> Rig:
+    """Five up, two wanted: a Cycle of node 1 drains and destroys."""
+    rig = Rig(nodes=2, wanted=5, reboots=True)
+    rig.settle()
+    rig.clock.sleep(700)  # long after its last boot, so that it may reboot again
+    rig.settle()
+    rig.clock.sleep(700)
+    rig.want(2)
+    return rig
+
+
+def doubtful() -> Rig:
+    """The answer to the next create is lost after its effect."""
+    rig = grown()
+    rig.provider.faults.next("create", Fault.LOST_ANSWER)
+    return rig
+
+
+def ill() -> Rig:
+    """One of node 1's has one strike and still answers 500: the next Round seals it dead and replaces it."""
+    rig = Rig(nodes=2, wanted=5, ssh=True)
+    rig.settle()
+    rig.provider.ail(rig.up[0], Health.SICK)
+    rig.round(1)
+    rig.clock.sleep(60)
+    return rig
+
+
+def first() -> Rig:
+    """Nothing was ever written."""
+    return Rig(nodes=2, wanted=4)
+
+
+CASES: dict[str, tuple[Callable[[], Rig], str]] = {
+    "first cycle": (first, "cycle"),
+    "cycle that builds": (grown, "cycle"),
+    "cycle that removes": (shrinking, "cycle"),
+    "cycle with a lost answer": (doubtful, "cycle"),
+    "round that replaces": (ill, "round"),
+}
+
+
+def act(rig: Rig, verb: str) -> None:
+    rig.cycle(1) if verb == "cycle" else rig.round(1)
+
+
+def calls_of(make: Callable[[], Rig], verb: str) -> list[str]:
+    rig, fate = make(), Fate()
+    rig.wrap = fate.over
+    act(rig, verb)
+    return fate.calls
+
+
+def ends_right(rig: Rig, most: int) -> None:
+    """What must hold after any death, once the ticks go on."""
+    wanted = rig.wish()
+    rig.settle(60)
+    assert rig.up == rig.alive == rig.admitted, "a machine without record, or a record without machine"
+    assert len(rig.up) == wanted
+    assert not rig.names(*(set(State) - {State.UP, State.GONE, State.LAPSED}))
+    assert rig.provider.most <= most, "more machines at once than max"
+    assert max(rig.provider.creates.values()) == 1, "a name was posted twice"
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_killed_at_every_call_the_next_ticks_end_right(case: str, after: bool) -> None:
+    make, verb = CASES[case]
+    calls = calls_of(make, verb)
+    assert len(calls) > 10
+    for number, name in enumerate(calls):
+        rig = make()
+        fate = Fate(number, after)
+        rig.wrap = fate.over
+        try:
+            act(rig, verb)
+        except Killed:
+            pass
+        else:  # a call in another order this time would hide a hole
+            pytest.fail(f"call {number} ({name}) was not reached again")
+        rig.wrap = lambda world: world
+        rig.clock.sleep(60)
+        ends_right(rig, rig.limits.max)
+
+
+def test_the_deaths_reach_the_calls_that_matter() -> None:
+    reached = {name for make, verb in CASES.values() for name in calls_of(make, verb)}
+    assert {
+        "store.swap", "store.create", "provider.create", "provider.delete", "provider.list", "balancer.admit",
+        "balancer.withdraw", "machine.reboot", "prober.ask",
+    } <= reached  # fmt: skip
+
+
+def test_without_the_record_before_the_deed_a_death_would_lose_a_machine() -> None:
+    """The check bites: a machine made without a record is never lost sight of as a discovery, yet never up."""
+    rig = grown()
+    try:
+        rig.provider.faults.next("create", Fault.LOST_ANSWER)
+        rig.provider.create(rig.order("ws-web-1-0099"))
+    except Doubtful:
+        pass
+    rig.settle(60)
+    assert rig.up != rig.alive
