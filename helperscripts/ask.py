@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autoscaler.ports import Store
     from helperscripts.settings import Settings
 
-__all__ = ["Ask"]
+__all__ = ["Ask", "say"]
 
 
 class Ask:
@@ -88,14 +88,14 @@ class Ask:
     def say(self, *lines: str) -> None:
         """Lines for a person, on stdout; nothing with --json. A reader who has gone ends nothing."""
         if not self.json:
-            _out("\n".join(lines))
+            say("\n".join(lines))
 
     def answer(self, value: Any) -> None:
         """One JSON document on stdout, with --json; else nothing."""
         if self.json:
             import json
 
-            _out(json.dumps(value, indent=1, ensure_ascii=False))
+            say(json.dumps(value, indent=1, ensure_ascii=False))
 
     def note(self, line: str) -> None:
         """A line beside the answer, on stderr, --json or not."""
@@ -111,7 +111,8 @@ class Ask:
         return click.confirm(question, err=True)
 
 
-def _out(text: str) -> None:
+def say(text: str) -> None:
+    """On stdout. A reader who has gone ends nothing."""
     try:
         click.echo(text)
     except BrokenPipeError:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from helperscripts.ask import Ask
 from helperscripts.verb import VerbGroup, asks
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["VERBS", "adjust_scaling", "cli", "daily_scaledown", "daily_scaleup", "main", "version"]
 
@@ -60,6 +63,14 @@ class LazyGroup(VerbGroup):
         """The verb; None when there is none of this name."""
         entry = VERBS.get(cmd_name)
         return None if entry is None else _load(entry)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """From the table, too."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=e.help) for name, e in VERBS.items() if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """By section, from the table: no verb is imported for this."""

@@ -12,7 +12,7 @@ import click
 from helperscripts.ask import Ask
 from utilities.errors import DocumentFault, Trouble
 
-__all__ = ["Ends", "told"]
+__all__ = ["Ends", "complain", "judged", "told"]
 
 OUR_BUG = 70
 INTERRUPTED = 130
@@ -39,7 +39,9 @@ class Ends(click.Command):
                 raise
             code = 0  # click's own answer to a reader who has gone while it printed help
         except Exception as err:  # noqa: BLE001  every ending is told here, by its kind
-            code = _ended(err, ask if isinstance(ask, Ask) else Ask())
+            code, lines = judged(err, ask if isinstance(ask, Ask) else Ask())
+            for line in lines:
+                complain(line)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -52,29 +54,25 @@ def told(err: Trouble) -> list[str]:
     return [str(err)]
 
 
-def _ended(err: Exception, ask: Ask) -> int:
+def judged(err: Exception, ask: Ask) -> tuple[int, list[str]]:
+    """The exit code and what to say. A fault of ours is logged with its traceback on the way."""
     if isinstance(err, Trouble):
         if ask.debug:
             _show_traceback(err)
-        for line in told(err):
-            _complain(line)
-        return err.exit_code
+        return err.exit_code, told(err)
     if isinstance(err, click.UsageError):
-        _complain(_usage(err))
-        return 2
+        return 2, [_usage(err)]
     if isinstance(err, click.ClickException):
-        _complain(_sentence(err.format_message()))
-        return 2
+        return 2, [_sentence(err.format_message())]
     if isinstance(err, click.Abort):
         if isinstance(err.__cause__, KeyboardInterrupt):
-            return INTERRUPTED
-        _complain("no answer: nothing was changed")
-        return 2
+            return INTERRUPTED, []
+        return 2, ["no answer: nothing was changed"]
     if isinstance(err, BrokenPipeError):
         # Nobody reads us any more. Python would complain once again while closing stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    return _our_bug(err, ask)
+        return 0, []
+    return OUR_BUG, [_our_bug(err, ask)]
 
 
 def _usage(err: click.UsageError) -> str:
@@ -87,14 +85,15 @@ def _sentence(message: str) -> str:
     return words[:1].lower() + words[1:]
 
 
-def _complain(line: str) -> None:
+def complain(line: str) -> None:
+    """One line on stderr, as ours."""
     try:
         click.echo(f"autoscaler: {line}", err=True)
     except OSError:
         return  # stderr is closed: the exit code still tells
 
 
-def _our_bug(err: Exception, ask: Ask) -> int:
+def _our_bug(err: Exception, ask: Ask) -> str:
     what = " ".join(f"{type(err).__name__}: {err}".split())[:300]
     if ask.debug:
         _show_traceback(err)
@@ -104,8 +103,7 @@ def _our_bug(err: Exception, ask: Ask) -> int:
         if not ask.debug:
             _show_traceback(err)
         place = f"it could not be logged: {why}"
-    _complain(f"this is a bug of ours ({what}); {place}. Please report it")
-    return OUR_BUG
+    return f"this is a bug of ours ({what}); {place}. Please report it"
 
 
 def _log(err: Exception, ask: Ask) -> str:

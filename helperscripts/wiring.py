@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from helperscripts.settings import Settings
 from utilities.errors import AskerErred, DocumentFault, Unreachable
@@ -12,10 +13,10 @@ from utilities.errors import AskerErred, DocumentFault, Unreachable
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.node import Node
-    from autoscaler.ports import Clock, Machine, Provider, Store
+    from autoscaler.ports import Balancer, Clock, Machine, Prober, Provider, Store
     from autoscaler.world import World
 
-__all__ = ["clock", "deployment", "machine", "node", "open_store", "provider", "world"]
+__all__ = ["balancers", "clock", "deployment", "machine", "node", "open_store", "prober", "provider", "world"]
 
 
 def clock() -> Clock:
@@ -88,6 +89,10 @@ def deployment(store: Store, settings: Settings) -> Deployment:
     except UnicodeDecodeError as err:
         raise DocumentFault(where, [f"is not UTF-8: {err}"]) from None
     read = read_deployment(read_yaml(text, where))
+    if read.ladder.ssh is not None and settings.ssh_key is not None:
+        # Which key logs in is this machine's business; the rest of the block all nodes share.
+        ssh = replace(read.ladder.ssh, key=str(settings.ssh_key))
+        read = replace(read, ladder=replace(read.ladder, ssh=ssh))
     return read.hurried(settings.hurry) if settings.hurry > 1 else read
 
 
@@ -110,10 +115,51 @@ def machine(settings: Settings) -> Machine:
 
 
 def provider(settings: Settings, deployment: Deployment) -> Provider:
-    """Stub, replaced below when the catalogue is there."""
-    raise NotImplementedError
+    """The Provider that the Deployment names, with its options. DocumentFault when there is none of this name."""
+    del settings
+    module = _adapter("servers", deployment.provider.name)
+    found: Provider = module.open_provider(deployment.pool, deployment.provider.options, clock())
+    return found
+
+
+def balancers(deployment: Deployment) -> tuple[Balancer, ...]:
+    """The Balancers that the Deployment names, in its order. DocumentFault."""
+    return tuple(_adapter("balancers", b.name).build(b.options) for b in deployment.balancers)
+
+
+def _adapter(room: str, name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(f"providerscripts.{room}.{name}")
+    except ImportError:
+        raise DocumentFault("deployment.yaml", [f"{name!r} is none of the {room}"]) from None
+
+
+def prober() -> Prober:
+    """Climbs the rungs over the network."""
+    from providerscripts.probes.ladder import LadderProber
+
+    return LadderProber()
 
 
 def world(settings: Settings, deployment: Deployment, store: Store | None = None) -> World:
-    """Stub."""
-    raise NotImplementedError
+    """Every port, wired for real. `store`: one that is open already."""
+    from autoscaler.rung import Ssh
+    from autoscaler.world import World
+    from providerscripts.crew import BoundedCrew
+    from providerscripts.remote.shell import SshShell
+    from providerscripts.store.journal import StoreJournal
+
+    store = store or open_store(settings)
+    return World(
+        store=store,
+        provider=provider(settings, deployment),
+        balancers=balancers(deployment),
+        prober=prober(),
+        shell=SshShell(deployment.ladder.ssh or Ssh(key=str(settings.ssh_key or ""))),
+        machine=machine(settings),
+        journal=StoreJournal(store, settings.node or 0, clock()),
+        clock=clock(),
+        crew=BoundedCrew(max(16, deployment.rules.builds_at_once)),
+    )

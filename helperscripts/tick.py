@@ -1,0 +1,155 @@
+"""A Tick: one Cycle or Round as cron or a person calls it: waits its turn, takes the lock, runs, logs, speaks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from helperscripts.ask import Ask
+from helperscripts.chronicle import Chronicle
+from helperscripts.ending import complain, judged
+from helperscripts.screen import ago, progress
+from utilities.errors import HeldElsewhere
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.node import Node
+    from autoscaler.outcome import Report
+    from autoscaler.world import World
+
+__all__ = ["Tick", "run_tick"]
+
+Run = Callable[["World", "Deployment", "Node", Callable[[str], None]], "Report"]
+
+
+@dataclass(frozen=True)
+class Tick:
+    """`verb` is cycle or round; `longest` how many seconds one may take before its lock is called stuck."""
+
+    verb: str
+    run: Run
+    longest: Callable[[Deployment], float]
+
+
+@dataclass(frozen=True)
+class _End:
+    code: int
+    lines: tuple[str, ...]
+    report: Report | None = None
+    alarms: tuple[str, ...] = ()
+    quiet: bool = False  # a tick that had no turn: logged, and neither good nor bad
+
+
+def run_tick(ask: Ask, tick: Tick, cron: bool, after: float) -> int:
+    """The exit code. With `cron` it speaks only when good turns bad, and once when it is good again."""
+    try:
+        end = _ticked(ask, tick, cron, after)
+    except Exception as err:  # noqa: BLE001  told and logged here, as everywhere at the end
+        code, lines = judged(err, ask)
+        end = _End(code, tuple(lines))
+    chronicle = Chronicle(ask.state, tick.verb)
+    turned = None
+    try:
+        chronicle.write(end.code, "; ".join([*end.lines, *(f"alarm: {a}" for a in end.alarms)]))
+        if cron and not end.quiet:
+            turned = chronicle.turned(end.code == 0 and not end.alarms)
+    except OSError as err:
+        complain(f"{ask.state} cannot be written, so there is no log: {err}")
+        turned = False if end.code or end.alarms else None
+    if cron:
+        _speak_to_cron(tick, end, turned)
+    else:
+        _speak(ask, end)
+    return end.code
+
+
+def _ticked(ask: Ask, tick: Tick, cron: bool, after: float) -> _End:
+    from autoscaler.deployment import Mode
+    from helperscripts import wiring
+
+    settings = ask.settings
+    if after > 0:
+        wiring.clock().sleep(after / settings.hurry)
+    deployment = ask.deployment
+    if deployment.mode is Mode.DEVELOPMENT:
+        return _End(0, ("mode is development: there is no autoscaling, and nothing was looked at",))
+    node = wiring.node(settings)
+    with ExitStack() as lock:
+        longest = tick.longest(deployment)
+        busy = _take(lock, ask, tick, f"{deployment.pool}-{node.ordinal}", longest)
+        if busy is not None:
+            late, sentence = busy
+            if cron and not late:
+                return _End(0, (sentence,), quiet=True)
+            raise HeldElsewhere(sentence)
+        world = wiring.world(settings, deployment, ask.store)
+        if cron or ask.json:
+            report = tick.run(world, deployment, node, lambda _: None)
+        else:
+            with progress(ask.say) as watch:
+                report = tick.run(world, deployment, node, watch)
+    alarms = tuple(f"{a.what}: {a.sentence}" for a in report.alarms)
+    return _End(report.exit_code, (report.sentence,), report, alarms)
+
+
+def _take(lock: ExitStack, ask: Ask, tick: Tick, who: str, longest: float) -> tuple[bool, str] | None:
+    """Take this machine's lock; else whether its holder is past its deadline, and who that is."""
+    from utilities.clock import SystemClock
+    from utilities.filelock import held, holder
+    from utilities.instant import to_text
+
+    path = ask.state / f"{who}-{tick.verb}.lock"
+    now = SystemClock().now()
+    try:
+        lock.enter_context(held(path, {"verb": tick.verb, "began": to_text(now), "longest": longest}))
+    except HeldElsewhere:
+        said = holder(path) or {}
+        age = _age(said, now)
+        late = age is not None and age > float(said.get("longest") or longest)
+        since = f", for {ago(age)}" if age is not None else ""
+        late_too = f", longer than the {ago(float(said.get('longest') or longest))} it may take" if late else ""
+        return late, f"a {tick.verb} of this node is running: process {said.get('pid', '?')}{since}{late_too}"
+    return None
+
+
+def _age(said: dict[str, Any], now: float) -> float | None:
+    from utilities.instant import from_text
+
+    try:
+        return max(0.0, now - from_text(said["began"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _speak_to_cron(tick: Tick, end: _End, turned: bool | None) -> None:
+    from helperscripts.ask import say
+
+    if turned is None:
+        return
+    where = f"autoscaler {tick.verb} on {os.uname().nodename}"
+    if turned:
+        say(f"{where}: good again: {'; '.join(end.lines)}")
+        return
+    for line in [*end.lines, *(f"alarm: {a}" for a in end.alarms)]:
+        complain(f"{tick.verb} on {os.uname().nodename}: {line}")
+    complain(f"{tick.verb}: not said again until it is good; each tick is in the log")
+
+
+def _speak(ask: Ask, end: _End) -> None:
+    report = end.report
+    if report is not None:
+        from utilities.plain import to_plain
+
+        ask.answer({"sentence": report.sentence, "exit_code": report.exit_code, **to_plain(report)})
+    elif not end.code:
+        ask.answer({"sentence": "; ".join(end.lines), "exit_code": 0})
+    for alarm in end.alarms:
+        complain(f"alarm: {alarm}")
+    if end.code == 0:
+        ask.say(*end.lines)
+        return
+    for line in end.lines:
+        complain(line)

@@ -1,0 +1,68 @@
+"""`plan`: what the next cycle would do, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from helperscripts.ask import Ask
+from helperscripts.screen import paint, table
+from helperscripts.verb import Verb, asks
+
+if TYPE_CHECKING:
+    from autoscaler.plan import Plan
+
+__all__ = ["command", "lines_of", "planned"]
+
+_COLOURS = {"create": "green", "admit": "green", "withdraw": "yellow", "destroy": "red", "reboot": "cyan"}
+
+
+@click.command(
+    "plan",
+    cls=Verb,
+    examples=[
+        "autoscaler plan                        what this node would do now, and why",
+        "autoscaler plan --node 2               what node 2 would do",
+        "autoscaler plan --json | jq .steps     the same steps, as the next cycle journals them",
+    ],
+)
+@asks
+@click.pass_obj
+def command(ask: Ask) -> None:
+    """Show the steps of the next cycle with their reasons, and the reason when there are none. Changes nothing."""
+    from utilities.plain import to_plain
+
+    mode, plan = planned(ask)
+    if ask.json:
+        plain = to_plain(plan)
+        ask.answer({"target": plan.target, "because": plan.because, "mode": mode, "steps": plain["steps"]})
+        return
+    ask.say(*lines_of(mode, plan))
+
+
+def planned(ask: Ask) -> tuple[str, Plan]:
+    """(mode, Plan), read from the world as it is now."""
+    from autoscaler.cycle import plan_only
+    from autoscaler.deployment import Mode
+    from autoscaler.plan import Plan
+    from helperscripts import wiring
+
+    deployment = ask.deployment
+    if deployment.mode is Mode.DEVELOPMENT:
+        return deployment.mode.value, Plan((), "mode is development: there is no autoscaling", 0)
+    node = wiring.node(ask.settings)
+    world = wiring.world(ask.settings, deployment, ask.store)
+    return deployment.mode.value, plan_only(world, deployment, node)[1]
+
+
+def lines_of(mode: str, plan: Plan) -> list[str]:
+    """The Plan for a person."""
+    note = {
+        "observe": "Mode is observe: the next cycle says this and does nothing. `autoscaler arm` changes that.",
+        "production": "The next cycle does this.",
+    }.get(mode, f"Mode is {mode}.")
+    if not plan.steps:
+        return [f"Nothing to do: {plan.because}", *([note] if mode != "production" else [])]
+    rows = [(paint(s.kind.value, _COLOURS.get(s.kind.value, "")), s.name, s.reason) for s in plan.steps]
+    return [plan.because, "", *table(("step", "webserver", "because"), rows, "  "), "", note]
