@@ -1,0 +1,215 @@
+"""A Survey: all that the Store tells of the fleet, read without a Provider, and how good or bad that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import IntEnum
+from typing import Any
+
+from autoscaler.book import StoreClock
+from autoscaler.change import look
+from autoscaler.deployment import Adapter, Deployment, Mode
+from autoscaler.node import Heartbeat, read_heartbeat
+from autoscaler.observe import Wish, read_wish
+from autoscaler.ports import Store
+from autoscaler.profile import Profile
+from autoscaler.share import Share, read_share
+from autoscaler.switch import Switch, read_switch
+from autoscaler.webserver import COMING, State
+from helperscripts.screen import ago
+from utilities.clock import SystemClock
+from utilities.errors import DocumentFault
+from utilities.instant import Instant, to_text
+from utilities.plain import to_plain
+
+__all__ = ["Level", "Survey", "judge", "quiet", "survey"]
+
+
+class Level(IntEnum):
+    """As monitoring counts."""
+
+    OK = 0
+    WARNING = 1
+    CRITICAL = 2
+    UNKNOWN = 3
+
+
+@dataclass(frozen=True)
+class Survey:
+    """`at` is the Store's time. `faults` are documents that could not be read."""
+
+    at: Instant
+    deployment: Deployment
+    profile: Profile | None
+    wish: Wish
+    shares: tuple[Share, ...]
+    hearts: tuple[Heartbeat, ...]
+    switch: Switch | None
+    faults: tuple[str, ...] = field(default=())
+
+    def count(self, states: Iterable[State]) -> int:
+        """Webservers in any of these states."""
+        wanted = set(states)
+        return sum(1 for s in self.shares for r in s.records.values() if r.state in wanted)
+
+    @property
+    def up(self) -> int:
+        """How many answer demand."""
+        return sum(s.up for s in self.shares)
+
+    @property
+    def suspect(self) -> int:
+        """How many have their visitors kept away."""
+        return sum(1 for s in self.shares for r in s.records.values() if r.suspect)
+
+    @property
+    def billable(self) -> int:
+        """How many may cost money, as the records know."""
+        return sum(s.billable for s in self.shares)
+
+    def heart(self, node: int) -> Heartbeat | None:
+        """What this node last said of itself."""
+        return next((h for h in self.hearts if h.node == node), None)
+
+    def plain(self) -> dict[str, Any]:
+        """For --json."""
+        level, sentence = judge(self)
+        overridden = self.profile is not None and self.profile.overridden(self.at)
+        return {
+            "sentence": sentence,
+            "level": level.name.lower(),
+            "at": to_text(self.at),
+            "mode": self.deployment.mode.value,
+            "wanted": self.wish.wanted,
+            "because": self.wish.because,
+            "min": self.wish.limits.min,
+            "max": self.wish.limits.max,
+            "up": self.up,
+            "coming": self.count(COMING),
+            "suspect": self.suspect,
+            "failed": self.count((State.FAILED, State.QUARANTINED)),
+            "billable": self.billable,
+            "override": {
+                "until": to_text(self.profile.override_until or self.at),
+                "back_to": self.profile.lasting,
+            }
+            if overridden and self.profile is not None
+            else None,
+            "switch": self.switch.sentence() if self.switch else None,
+            "shares": [to_plain(s) for s in self.shares],
+            "nodes": [to_plain(h) for h in self.hearts],
+            "faults": list(self.faults),
+        }
+
+
+def survey(store: Store, deployment: Deployment | None) -> Survey:
+    """Read it all. StoreUnreachable. Without a Deployment its defaults stand in, for the limits."""
+    time = StoreClock(SystemClock())
+    faults: list[str] = []
+    if deployment is None:
+        deployment = Deployment("", Adapter(""))
+        faults.append("deployment.yaml: there is none, or it is at fault: see `autoscaler doctor`")
+    wish = read_wish(store, deployment, time)
+    try:
+        profile = look(store).profile
+    except DocumentFault:
+        profile = None  # the wish bears this fault
+    shares: list[Share] = []
+    for key in store.keys("shares/"):
+        if (found := store.get(key)) is not None:
+            time.hear(found.date)
+            try:
+                shares.append(read_share(found.body, key))
+            except DocumentFault as fault:
+                faults.append(str(fault))
+    hearts: list[Heartbeat] = []
+    for key in store.keys("nodes/"):
+        if (found := store.get(key)) is not None:
+            time.hear(found.date)
+            try:
+                hearts.append(read_heartbeat(found.body, key))
+            except DocumentFault as fault:
+                faults.append(str(fault))
+    switch = read_switch(store, time.now())
+    shares.sort(key=lambda s: s.share)
+    hearts.sort(key=lambda h: h.node)
+    return Survey(time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults))
+
+
+def judge(seen: Survey) -> tuple[Level, str]:
+    """How it is, and the sentence that says so, the worst first."""
+    found = sorted(_findings(seen), key=lambda item: -item[0])
+    level = found[0][0] if found else Level.OK
+    told = "; ".join(sentence for _, sentence in found)
+    counts = _counts(seen)
+    if not found:
+        return level, f"All well: {counts}"
+    return level, f"{told}; {counts}"
+
+
+def _counts(seen: Survey) -> str:
+    wanted = "no number is" if seen.wish.wanted is None else str(seen.wish.wanted)
+    parts = [f"{wanted} wanted", f"{seen.up} up"]
+    for word, states in (("coming", COMING), ("leaving", (State.DRAINING, State.DELETING))):
+        if number := seen.count(states):
+            parts.append(f"{number} {word}")
+    return ", ".join(parts)
+
+
+def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
+    for fault in seen.faults:
+        yield Level.UNKNOWN, fault
+    if seen.wish.fault is not None:
+        yield Level.WARNING, str(seen.wish.fault)
+    if seen.deployment.mode is not Mode.PRODUCTION and not seen.faults:
+        yield Level.OK, f"mode is {seen.deployment.mode}: nothing is done"
+    else:
+        yield from _shortage(seen)
+        yield from _silence(seen)
+    for share in seen.shares:
+        if share.brake is not None and not share.brake.lifted:
+            brake = share.brake
+            yield Level.CRITICAL, f"share {share.share}: {brake.failing} of {brake.of} fail at once, the brake is on"
+        if share.breaker.opened is not None:
+            yield Level.WARNING, f"share {share.share}: {share.breaker.fails} builds in a row came to nothing"
+    for number, what in (
+        (seen.suspect, "suspect"),
+        (seen.count((State.FAILED,)), "failed"),
+        (seen.count((State.QUARANTINED,)), "quarantined"),
+    ):
+        if number:
+            yield Level.WARNING, f"{number} {what}"
+    if seen.switch is not None:
+        yield Level.WARNING, seen.switch.sentence()
+
+
+def _shortage(seen: Survey) -> Iterable[tuple[Level, str]]:
+    wanted = seen.wish.wanted
+    if wanted is None or seen.up >= wanted:
+        return
+    if seen.up == 0:
+        yield Level.CRITICAL, "nobody serves visitors"
+    elif seen.up < seen.wish.limits.min or seen.up * 2 < wanted:
+        yield Level.CRITICAL, f"only {seen.up} of {wanted} are up"
+    else:
+        yield Level.WARNING, f"{seen.up} of {wanted} are up"
+    if seen.billable >= seen.wish.limits.max:
+        yield Level.WARNING, f"{seen.billable} may cost money and max is {seen.wish.limits.max}"
+
+
+def _silence(seen: Survey) -> Iterable[tuple[Level, str]]:
+    for node in range(1, seen.wish.nodes + 1):
+        heart = seen.heart(node)
+        if heart is None or heart.heard is None:
+            yield Level.WARNING, f"node {node} was never heard: is its crontab installed?"
+        elif seen.at - heart.heard > max(seen.deployment.lease, 3 * seen.deployment.tick):
+            yield Level.WARNING, f"node {node} was last heard {ago(seen.at - heart.heard)} ago"
+
+
+def quiet(seen: Survey) -> Survey:
+    """The same without what is gone for good."""
+    kept = tuple(
+        replace(s, records={n: r for n, r in s.records.items() if r.state is not State.GONE}) for s in seen.shares
+    )
+    return replace(seen, shares=kept)

@@ -1,0 +1,119 @@
+"""`status`: how the fleet is, from the Store alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from helperscripts.ask import Ask, say
+from helperscripts.screen import ago, paint, table
+from helperscripts.verb import Verb, asks
+from utilities.errors import DocumentFault, Trouble
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.share import Share
+    from autoscaler.webserver import Record
+    from helperscripts.survey import Survey
+
+__all__ = ["command"]
+
+_COLOURS = {
+    "up": "green", "ready": "green", "booting": "cyan", "creating": "cyan", "requested": "cyan",
+    "draining": "yellow", "deleting": "yellow", "suspect": "yellow", "failed": "red", "quarantined": "red",
+}
+
+
+@click.command(
+    "status",
+    cls=Verb,
+    examples=[
+        "autoscaler status             one sentence, then shares, nodes and webservers",
+        "autoscaler status --check     one line and 0, 1, 2 or 3, as monitoring wants it",
+        "autoscaler status --json | jq -r '.shares[].records | keys[]'",
+    ],
+)
+@click.option("--check", is_flag=True, help="Exit 0 ok, 1 warning, 2 critical, 3 unknown, with one line.")
+@asks
+@click.pass_obj
+def command(ask: Ask, check: bool) -> int:
+    """Say how the fleet is. Reads the Store and nothing else: no cloud, no webserver is asked."""
+    from helperscripts.survey import judge, quiet, survey
+
+    try:
+        seen = survey(ask.store, _deployment(ask))
+    except Trouble as err:
+        if not check:
+            raise
+        ask.answer({"sentence": str(err), "level": "unknown"})
+        ask.say(f"UNKNOWN: {err}")
+        return 3
+    level, sentence = judge(seen)
+    ask.answer(seen.plain())
+    if check:
+        ask.say(f"{level.name}: {sentence} | up={seen.up} wanted={seen.wish.wanted or 0} billable={seen.billable}")
+        return int(level)
+    if not ask.json:
+        say("\n".join(_screen(quiet(seen), sentence, ("green", "yellow", "red", "red")[level])))
+    return 3 if seen.faults else 0
+
+
+def _deployment(ask: Ask) -> Deployment | None:
+    try:
+        return ask.deployment
+    except DocumentFault:
+        return None
+
+
+def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
+    lines = [paint(sentence, colour, bold=True)]
+    notes = [seen.wish.because] if seen.wish.fault is None else []
+    if seen.profile is not None and seen.profile.overridden(seen.at):
+        left = (seen.profile.override_until or seen.at) - seen.at
+        notes.append(f"the override ends in {ago(left)}, then {seen.profile.lasting}")
+    notes.append(f"at least {seen.wish.limits.min}, at most {seen.wish.limits.max}; mode {seen.deployment.mode}")
+    lines += [f"  {note}" for note in notes]
+    if seen.shares:
+        heads = ("share", "node", "heard", "up", "coming", "suspect", "failed", "billable")
+        lines += ["", *table(heads, [_share(seen, share) for share in seen.shares])]
+    said = [
+        (f"node {h.node}", kind, doing)
+        for h in seen.hearts
+        for kind, doing in sorted(h.doing.items())
+    ]
+    if said:
+        lines += ["", *table(("node", "last", "said"), said)]
+    rows = [_webserver(seen, record) for share in seen.shares for record in share.records.values()]
+    if rows:
+        lines += ["", *table(("webserver", "state", "for", "address", "because"), rows)]
+    return lines
+
+
+def _share(seen: Survey, share: Share) -> tuple[str, ...]:
+    from autoscaler.webserver import COMING, State
+
+    records = share.records.values()
+    heart = seen.heart(share.holder)
+    heard = "never" if heart is None or heart.heard is None else f"{ago(seen.at - heart.heard)} ago"
+    counts = (
+        share.up,
+        sum(r.state in COMING for r in records),
+        sum(r.suspect for r in records),
+        sum(r.state in (State.FAILED, State.QUARANTINED) for r in records),
+        share.billable,
+    )
+    host = f" {share.host}" if share.host else ""
+    return (str(share.share), f"{share.holder}{host}", heard, *map(str, counts))
+
+
+def _webserver(seen: Survey, record: Record) -> tuple[str, ...]:
+    state = "suspect" if record.suspect else record.state.value
+    address = record.address or "-"
+    if record.address and record.port:
+        address = f"[{address}]:{record.port}" if ":" in address else f"{address}:{record.port}"
+    marks = ["adopted"] if record.adopted else []
+    if record.is_protected(seen.at):
+        marks.append("protected")
+    reason = "; ".join([*([record.reason] if record.reason else []), *marks])
+    return (record.name, paint(state, _COLOURS.get(state, "")), ago(seen.at - record.since), address, reason)
