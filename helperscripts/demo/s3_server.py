@@ -127,7 +127,8 @@ def _drain(pipe: IO[bytes], said: list[bytes]) -> None:
 
 
 def _until_orphaned() -> None:
-    sys.stdin.buffer.read()
+    while os.read(0, 4096):  # not sys.stdin: its lock, held in here, would spoil an orderly exit
+        pass
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""A Store in a directory: link(2) for create, lock + compare + rename for swap. Shared mounts (NFS) do.
+"""A Store in a directory: link(2) for create, lock + compare + rename for swap. Shared mounts (NFS) do too.
 
 Readers never lock: a file appears and changes only by link and rename, so it is always whole. Every change
 of an existing file is made under a lock of the kernel, which is freed when its holder dies, however it
@@ -67,7 +67,7 @@ class FileStore:
         path = self._path(key)
         with self._clear(f"write {key} to"), self._unfinished(key, body) as temp:
             date = stamp(temp)
-            self._place(os.link, temp, path)
+            self._place(temp, path, new=True)
             return Written(version_of(body), date)
 
     def swap(self, key: str, body: bytes, version: str) -> Written:
@@ -82,7 +82,7 @@ class FileStore:
             if found != version:
                 raise LostRace(f"{self.where}: {key} was changed by someone else; read it again")
             date = stamp(temp)
-            self._place(os.replace, temp, path)
+            self._place(temp, path)
             return Written(version_of(body), date)
 
     def put(self, key: str, body: bytes) -> Written:
@@ -91,7 +91,7 @@ class FileStore:
         # Under the lock too: between a swap's compare and its rename this write would be lost unseen.
         with self._clear(f"write {key} to"), self._unfinished(key, body) as temp, self._locked(key):
             date = stamp(temp)
-            self._place(os.replace, temp, path)
+            self._place(temp, path)
             return Written(version_of(body), date)
 
     def delete(self, key: str) -> None:
@@ -129,10 +129,10 @@ class FileStore:
             raise NotADirectoryError(errno.ENOTDIR, "not a directory", self.root)
 
     def _now(self, at_least: Instant) -> Instant:
-        """The file system's clock, which stamped `modified`: on a shared mount it is the server's, not
-                ours.
-         Told by touching `.tmp`, which needs no space. Who may not even touch it (read-only) can hold no
-        either, so this machine's clock will do there.
+        """The file system's clock, which stamped `modified`: on a shared mount it is the server's.
+
+        Told by touching `.tmp`, which needs no space. Who may not even touch it (read-only) holds no lease,
+        so this machine's clock will do there.
         """
         try:
             os.utime(self._tmp)
@@ -157,10 +157,7 @@ class FileStore:
 
     @contextmanager
     def _unfinished(self, key: str, body: bytes) -> Iterator[str]:
-        """The body, whole and on the disk, under a name nobody reads; taken away again if it was not
-
-        moved.
-        """
+        """The body, whole and on the disk, under a name nobody reads; gone at the end if it was not moved."""
         self._must_be_there()
         os.makedirs(self._tmp, exist_ok=True)
         if not self._swept:
@@ -181,13 +178,13 @@ class FileStore:
             with suppress(FileNotFoundError):
                 os.unlink(temp)
 
-    def _place(self, move: object, temp: str, path: str) -> None:
-        """link or replace `temp` to `path`, making its folders, and see it onto the disk."""
+    def _place(self, temp: str, path: str, new: bool = False) -> None:
+        """Give it its name, making its folders, and see that onto the disk. `new`: only if nothing has it."""
         folder = os.path.dirname(path)
         for attempt in range(20):
             self._make_folders(folder)
             try:
-                if move is os.link:
+                if new:
                     os.link(temp, path)
                 else:
                     os.replace(temp, path)
@@ -203,6 +200,7 @@ class FileStore:
         sync_folder(folder)
 
     def _make_folders(self, folder: str) -> None:
+        """Below the root only: that must be there."""
         if os.path.isdir(folder):
             return
         self._must_be_there()
@@ -225,6 +223,7 @@ class FileStore:
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[None]:
+        """This key's lock, among all processes and threads that use this folder."""
         os.makedirs(self._tmp, exist_ok=True)
         path = os.path.join(self._tmp, f"lock-{zlib.crc32(key.encode()) % _LOCKS:02d}")
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
@@ -247,6 +246,7 @@ class FileStore:
             os.close(descriptor)
 
     def _sweep(self) -> None:
+        """Take away what killed writers left."""
         now = self._now(Instant(0.0))
         with os.scandir(self._tmp) as entries:
             for entry in entries:

@@ -26,10 +26,7 @@ _OURS = ("format", "node", "kind", "run")
 
 
 class StoreJournal:
-    """One node's pen and everybody's eye. `readers`: how many objects are fetched at once (1: one after
-
-    another).
-    """
+    """One node's pen and everybody's eye. `readers`: so many objects are fetched at once."""
 
     def __init__(self, store: Store, node: int, clock: Clock, readers: int = 8) -> None:
         self._store = store

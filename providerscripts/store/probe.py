@@ -48,8 +48,7 @@ class Verdict:
 
 
 def probe(store: Store, rounds: int = 5) -> Conditional:
-    """The verdict, found anew; the Store is left set to it (`conditional`, and `unquoted` where it has
-        that).
+    """The verdict, found anew; the Store is left set to it (`conditional`, `unquoted` if any).
 
     Two races of `rounds` rounds, eight writers each: about 100 requests and a few seconds on a real endpoint.
     StoreUnreachable when it could not be found out; the Store is then set as it was before.
@@ -59,6 +58,7 @@ def probe(store: Store, rounds: int = 5) -> Conditional:
     _sweep(store)
     store.conditional = Conditional.YES  # else the adapter would compare by itself
     try:
+        store.put(f"{place}/plain", b"")  # who may not write at all learns it here, not as a verdict
         creates = _creates(store, f"{place}/create") and _one_winner(
             rounds,
             lambda turn: f"{place}/race-{turn}",
@@ -103,11 +103,8 @@ def remembered(store: Store, state_dir: Path, clock: Clock, rounds: int = 5) -> 
 
 
 def _creates(store: Store, key: str) -> bool:
-    try:
-        store.create(key, b"first")
-    except (LostRace, ConditionsUnsupported):
-        return False
-    return _refuses(lambda: store.create(key, b"second")) and _holds(store, key, b"first")
+    done = _done(store, key, b"first", lambda: store.create(key, b"first").version)
+    return done is not None and _refuses(lambda: store.create(key, b"second")) and _holds(store, key, b"first")
 
 
 def _swaps(store: Store, place: str, rounds: int) -> bool:
@@ -122,12 +119,10 @@ def _swaps(store: Store, place: str, rounds: int) -> bool:
 
 def _swaps_in_order(store: Store, key: str) -> bool:
     old = store.put(key, b"one").version
-    try:
-        new = store.swap(key, b"two", old).version
-    except (LostRace, ConditionsUnsupported):
-        return False
+    new = _done(store, key, b"two", lambda: store.swap(key, b"two", old).version)
     return (
-        new != old
+        new is not None
+        and new != old
         and _refuses(lambda: store.swap(key, b"three", old))
         and _holds(store, key, b"two")
         and _refuses(lambda: store.swap(f"{key}-missing", b"four", new))
@@ -146,9 +141,7 @@ def _swaps_in_a_race(store: Store, key: str, rounds: int) -> bool:
     return _one_winner(rounds, begin, lambda key, body: store.swap(key, body, version).version, store)
 
 
-def _one_winner(
-    rounds: int, begin: Callable[[int], str], write: Callable[[str, bytes], str], store: Store
-) -> bool:
+def _one_winner(rounds: int, begin: Callable[[int], str], write: Callable[[str, bytes], str], store: Store) -> bool:
     """In every round at most one writer is told that it won, and then its body is what lies there.
 
     No winner is allowed: a retried request finds its own first try and is refused. That costs a turn, not
@@ -194,6 +187,17 @@ def _run(
         troubles.append(trouble)
     else:
         won.append(body)
+
+
+def _done(store: Store, key: str, body: bytes, write: Callable[[], str]) -> str | None:
+    """The version written, or None when it was refused. A repeated request that met its own work was not."""
+    try:
+        return write()
+    except ConditionsUnsupported:
+        return None
+    except LostRace:
+        found = store.get(key)
+        return found.version if found is not None and found.body == body else None
 
 
 def _refuses(write: Callable[[], object]) -> bool:

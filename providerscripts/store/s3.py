@@ -26,7 +26,8 @@ from utilities.instant import Instant
 
 __all__ = ["S3Store"]
 
-_UNSUPPORTED = (400, 405, 501)  # answers of endpoints that know the plain write but not its condition
+# Answers of endpoints that know the plain write but not its condition. Not every 400: some are about credentials.
+_UNSUPPORTED = ("NotImplemented", "NotSupported", "InvalidArgument", "InvalidRequest", "MethodNotAllowed")
 
 
 class S3Store:
@@ -127,9 +128,7 @@ class S3Store:
                 return sorted(set(found))
             token = answer.get("NextContinuationToken")
             if not token or token in seen:
-                raise StoreUnreachable(
-                    f"{self.where}: cannot list: there is more, but no next page was given"
-                )
+                raise StoreUnreachable(f"{self.where}: cannot list: there is more, but no next page was given")
             seen.add(token)
             asked["ContinuationToken"] = token
 
@@ -166,7 +165,7 @@ class S3Store:
                     if meta.get("RetryAttempts"):
                         who = "a request had to be repeated, and someone else or our own first try was first"
                     raise LostRace(f"{self.where}: {who} to {doing}; read it again") from None
-                if condition and status in _UNSUPPORTED:
+                if condition and (status == 501 or (status in (400, 405) and code in _UNSUPPORTED)):
                     raise ConditionsUnsupported(
                         f"{self.where}: the endpoint does not take conditional writes ({status} {code}); "
                         "run `autoscaler doctor` to judge it anew"

@@ -27,9 +27,8 @@ def open_store(
 ) -> Store:
     """The Store, not yet asked anything. AskerErred with one sentence when the URL is none of ours.
 
-    `make`: a directory that is not there is made (for `init` and the demo). What the URL says of endpoint and
-    region precedes the arguments. An s3 Store is believed to honour nothing until `probe.remembered` has judged
-    it.
+    `make`: a directory that is not there is made (`init`, demo). What the URL says of endpoint and region
+    precedes the arguments. An s3 Store is taken to honour nothing until `probe.remembered` judged it.
     """
     parts = _split(url)
     if parts.scheme == "file":
