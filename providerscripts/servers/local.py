@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 
 from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
@@ -25,7 +26,19 @@ from providerscripts.servers.local_ssh import login_user
 from utilities.clock import SystemClock
 from utilities.errors import AskerErred, DocumentFault
 
-__all__ = ["LocalProvider", "Make", "open_provider"]
+__all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "TRAITS", "LocalProvider", "Make", "open_provider"]
+
+DESCRIPTION = "webservers that are processes of this machine, each on a loopback address of its own"
+REQUIRED = ("directory",)
+OPTIONAL = ("quota", *(f.name for f in fields(Make)))
+TRAITS = Traits(
+    boot_time=7.0,  # what Make's defaults take, and 5 s
+    listing_lag=1.0,
+    tail=5.0,
+    http_timeout=10.0,
+    unique_names=True,  # in one directory: a webserver's folder is its name
+    knows_host_key=True,
+)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _PLAIN = re.compile(r"[A-Za-z0-9/._+@,:=-]+")  # what sshd's and nginx's files take without quoting
@@ -53,14 +66,7 @@ class LocalProvider:
             (self.directory / "servers").mkdir(parents=True, exist_ok=True)
         except OSError as err:
             raise ProviderUnreachable(f"{self.directory} cannot be made: {err}") from None
-        self.traits = Traits(
-            boot_time=self.make.boot_seconds + self.make.build_seconds + 5,
-            listing_lag=1.0,
-            tail=5.0,
-            http_timeout=10.0,
-            unique_names=True,  # in this directory: its folder is its name
-            knows_host_key=True,
-        )
+        self.traits = replace(TRAITS, boot_time=self.make.boot_seconds + self.make.build_seconds + 5)
 
     # --- the port ---
 
@@ -75,7 +81,9 @@ class LocalProvider:
         return tuple(server for server in seen if server and (everything or server.pool == self.pool))
 
     def create(self, order: Order) -> Server:
-        """A new webserver; its `options` override what Make says. Refused, Doubtful, ProviderUnreachable.
+        """A new webserver; its `options` override what Make says, its image, size, region and user_data mean
+
+        nothing here: no script of a Deployment runs on this machine. Refused, Doubtful, ProviderUnreachable.
 
         Killed at any instant it leaves nothing, or a server that the listing shows and delete removes.
         """

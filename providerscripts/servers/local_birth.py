@@ -25,6 +25,7 @@ from utilities.instant import Instant
 __all__ = ["Make", "end", "found", "make_of", "reap", "start"]
 
 _CHOICES = {"web": ("site", "nginx"), "ssh": ("auto", "openssh", "paramiko", "none")}
+_PASSED = ("PATH", "LANG", "LC_ALL", "TZ")  # and the demo's mark, by which it finds what it caused
 _started: set[int] = set()  # our children, to be reaped when they end
 
 
@@ -132,7 +133,7 @@ def start(folder: Folder, held: socket.socket) -> None:
             path,
             folder.told.id,
         ],
-        {key: os.environ[key] for key in ("PATH", "LANG", "LC_ALL", "TZ") if key in os.environ},
+        {key: value for key, value in os.environ.items() if key in _PASSED or key.startswith("AUTOSCALER_DEMO")},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),

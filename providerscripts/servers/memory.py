@@ -13,7 +13,21 @@ from providerscripts.servers.memory_machine import NEVER, Health, MemoryMachine,
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
 
-__all__ = ["Health", "MemoryMachine", "MemoryProvider", "open_provider"]
+__all__ = [
+    "DESCRIPTION",
+    "OPTIONAL",
+    "REQUIRED",
+    "TRAITS",
+    "Health",
+    "MemoryMachine",
+    "MemoryProvider",
+    "open_provider",
+]
+
+DESCRIPTION = "VMs that exist in this process only, for simulations"
+REQUIRED: tuple[str, ...] = ()
+OPTIONAL = ("boot_delay", "build_delay", "delete_delay", "lag", "quota")
+TRAITS = Traits(boot_time=60.0, listing_lag=5.0)
 
 
 class MemoryProvider:
@@ -245,7 +259,7 @@ def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> Me
     """From the Deployment's words: `boot_delay`, `build_delay`, `delete_delay`, `lag` (seconds), `quota`."""
     faults, numbers = [], {}
     for key, value in settings.items():
-        if key not in ("boot_delay", "build_delay", "delete_delay", "lag", "quota"):
+        if key not in OPTIONAL:
             faults.append(f"unknown setting {key!r}")
         elif isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
             faults.append(f"{key}: expected a number of 0 or more, found {value!r}")

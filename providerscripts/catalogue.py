@@ -1,0 +1,154 @@
+"""The Catalogue: adapters by name, imported when they are wanted.
+
+Ours are modules of `servers/` and `balancers/`. A third party adds one by an entry point in the group
+"autoscaler.providers" or "autoscaler.balancers" that names a module (or any object) with the same words:
+
+    DESCRIPTION   one line
+    REQUIRED      names of the settings it must be given in deployment.yaml
+    OPTIONAL      names of those it may be given
+    TRAITS        a Provider's Traits with default settings
+    EXTRA         the extra of this distribution, or else the package, that its SDK comes with; "" for none
+    open_provider(pool, settings, clock), or for a Balancer build(settings)
+
+Importing such a module must be cheap: SDKs are imported inside functions.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from autoscaler.ports import Balancer, Clock, Provider
+from autoscaler.server import Traits
+from utilities.errors import DocumentFault, Unreachable
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+__all__ = ["About", "balancers", "build_balancer", "open_provider", "providers"]
+
+_OURS = {
+    "servers": ("local", "memory"),
+    "balancers": ("haproxy", "hosts", "memory"),
+}
+_GROUPS = {"servers": "autoscaler.providers", "balancers": "autoscaler.balancers"}
+_WORDS = {"servers": "provider", "balancers": "balancer"}
+_DISTRIBUTION = "autoscaler-toolkit"
+
+
+@dataclass(frozen=True)
+class About:
+    """What `autoscaler providers` tells of an adapter. `trouble`: why it cannot be used here, else empty."""
+
+    name: str
+    description: str
+    required: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    traits: Traits | None = None
+    extra: str = ""
+    origin: str = ""  # the distribution of a third party's; empty: ours
+    trouble: str = ""
+
+
+def providers() -> tuple[About, ...]:
+    """All Providers by name, the broken ones too, without opening any."""
+    return _all("servers")
+
+
+def balancers() -> tuple[About, ...]:
+    """All Balancers by name, the broken ones too, without building any."""
+    return _all("balancers")
+
+
+def open_provider(
+    name: str, pool: str, settings: Mapping[str, object], clock: Clock, where: str = "deployment.yaml"
+) -> Provider:
+    """The Provider of this name. DocumentFault when there is none, or its settings are at fault; Unreachable
+
+    when a package that it needs is not installed on this machine.
+    """
+    adapter = _adapter("servers", name, where)
+    try:
+        provider: Provider = adapter.open_provider(pool, settings, clock)
+    except ModuleNotFoundError as err:
+        raise _without(name, adapter, err) from err
+    return provider
+
+
+def build_balancer(name: str, settings: Mapping[str, object], where: str = "deployment.yaml") -> Balancer:
+    """The Balancer of this name. Errors as open_provider's."""
+    adapter = _adapter("balancers", name, where)
+    try:
+        balancer: Balancer = adapter.build(settings)
+    except ModuleNotFoundError as err:
+        raise _without(name, adapter, err) from err
+    return balancer
+
+
+def _adapter(room: str, name: str, where: str) -> Any:
+    """The adapter's module. Ours come first: an entry point never takes the name of one of ours."""
+    if name in _OURS[room]:
+        try:
+            return importlib.import_module(f"providerscripts.{room}.{name}")
+        except ModuleNotFoundError as err:
+            raise _without(name, None, err) from err
+    strangers = _strangers(room)
+    if name in strangers:
+        try:
+            return strangers[name].load()
+        except Exception as err:
+            raise Unreachable(
+                f"{_WORDS[room]} {name} of {_origin(strangers[name])} cannot be loaded: {err!r}"
+            ) from err
+    raise DocumentFault(where, [_unknown(room, name, [*_OURS[room], *strangers])])
+
+
+def _unknown(room: str, name: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, known, 2, 0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(sorted(known))}"
+    return f"there is no {_WORDS[room]} {name!r}; {hint}"
+
+
+def _without(name: str, adapter: Any, err: ModuleNotFoundError) -> Unreachable:
+    """A missing package, told with the line that brings it."""
+    extra = str(getattr(adapter, "EXTRA", "") or "")
+    wanted = f"{_DISTRIBUTION}[{extra}]" if extra else str(err.name or "").partition(".")[0]
+    return Unreachable(f"{name} needs the package {err.name}, which is not installed here: pip install '{wanted}'")
+
+
+def _strangers(room: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=_GROUPS[room]) if point.name not in _OURS[room]}
+
+
+def _origin(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value
+
+
+def _all(room: str) -> tuple[About, ...]:
+    strangers = _strangers(room)
+    found = []
+    for name in sorted([*_OURS[room], *strangers]):
+        origin = _origin(strangers[name]) if name in strangers else ""
+        try:
+            found.append(_about(name, _adapter(room, name, "the catalogue"), origin))
+        except Unreachable as err:
+            found.append(About(name, "", origin=origin, trouble=str(err)))
+    return tuple(found)
+
+
+def _about(name: str, adapter: Any, origin: str) -> About:
+    return About(
+        name,
+        str(getattr(adapter, "DESCRIPTION", "")),
+        tuple(getattr(adapter, "REQUIRED", ())),
+        tuple(getattr(adapter, "OPTIONAL", ())),
+        getattr(adapter, "TRAITS", None),
+        str(getattr(adapter, "EXTRA", "")),
+        origin,
+    )
