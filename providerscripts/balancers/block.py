@@ -34,9 +34,7 @@ def find_block(lines: Sequence[str], start: int, stop: int) -> tuple[int, int] |
     return [Fault(at, f"{BEGIN!r} and {END!r} must stand here once, in this order; found {found}")]
 
 
-def with_block(
-    lines: Sequence[str], at: tuple[int, int] | int, block: Sequence[str], indent: str = ""
-) -> str:
+def with_block(lines: Sequence[str], at: tuple[int, int] | int, block: Sequence[str], indent: str = "") -> str:
     """All lines, with the block's content replaced, or a new block put before line index `at`.
 
     Lines carry their own ends. Those outside come back byte for byte; only a last line without an end gets

@@ -9,9 +9,7 @@ from providerscripts.balancers.runtime import ServerRow
 __all__ = ["toward_admitted", "toward_drain"]
 
 
-def toward_admitted(
-    backend: str, member: Member, row: ServerRow | None, words: str, check: bool
-) -> list[str]:
+def toward_admitted(backend: str, member: Member, row: ServerRow | None, words: str, check: bool) -> list[str]:
     """Empty when it is admitted at its address, with its health check running where it has one."""
     server = f"{backend}/{member.name}"
     if row is None:

@@ -26,7 +26,7 @@ __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "HaproxyBalancer", "build"]
 
 DESCRIPTION = "HAProxy 2.6 or later: its file and its runtime API, drained by its own count of requests"
 REQUIRED = ("file", "socket", "backend")
-OPTIONAL = ("as", "bind", "check", "drain_seconds", "extra", "inter", "reload", "template", "verify")
+OPTIONAL = ("as", "bind", "check", "drain_seconds", "extra", "inter", "master", "reload", "template", "verify")
 
 _DYNAMIC = (2, 6)  # `add server` without experimental-mode, with checks
 _GONE_WITHIN = 10.0  # seconds for `del server` to find the last connection closed
@@ -38,9 +38,10 @@ class HaproxyBalancer:
 
     `template` is rendered instead of the present file; with neither, a default file with `bind` and `check`.
     `check` is the path of HAProxy's own health check in that default file; None: no `check` on our servers.
-    `reload` is run where the runtime cannot take a server. Servers in hand-written lines of the backend are
-    not ours: not listed, not counted, and Refused when a verb names one. A state that an operator sets at run
-    time stays, until `admit` or `withdraw` is given that name.
+    `reload` is run where the runtime cannot take a server. `master` is the socket of `haproxy -W -S MASTER`.
+
+    Servers in hand-written lines of the backend are not ours: not listed, not counted, and Refused when a verb
+    names one. A state that an operator sets at run time stays, until `admit` or `withdraw` gets that name.
 
     Refused: nothing was changed. BalancerUnreachable: it could not be asked, or reads back otherwise; the
     same verb again finishes what was begun.
@@ -57,6 +58,7 @@ class HaproxyBalancer:
     inter: str = "2s"
     extra: str = ""
     reload: tuple[str, ...] = ()
+    master: str = ""
     verify: bool | tuple[str, ...] = True
 
     def __post_init__(self) -> None:
@@ -72,19 +74,21 @@ class HaproxyBalancer:
         return tuple(Member(n, rows[n].address, rows[n].port) for n in sorted(rows) if rows[n].admitted)
 
     def connections(self, name: str) -> int | None:
-        """Requests running on it or waiting for it. 0 when HAProxy does not know it.
+        """Requests running on it or waiting for it; 0 when HAProxy does not know it.
 
-        None when HAProxy does not answer, and when it does not know the name but was reloaded within the last
-        `drain_seconds`: the process before it may still be at work for visitors of that webserver.
+        A reload leaves running requests to the old process. With `master` they are counted there too; without,
+        the answer is None instead of 0 while this process is younger than `drain_seconds`. None as well when
+        HAProxy does not answer.
         """
         check_name(name)
         try:
-            count = self._runtime.connections(self.backend, name)
-            if count is None and float(self._runtime.info().get("Uptime_sec", "0")) < self.drain_seconds:
-                return None
+            count = self._runtime.connections(self.backend, name) or 0
+            if self.master:
+                return count + Runtime(self.master).connections_of_old(self.backend, name)
+            young = float(self._runtime.info().get("Uptime_sec", "0")) < self.drain_seconds
         except BalancerUnreachable:
-            return None  # this is the port's word for it: cannot know
-        return count or 0
+            return None  # the port's word for: cannot know
+        return None if young and not count else count
 
     def differences(self) -> tuple[str, ...]:
         """Where file and runtime disagree, one sentence each; empty when they agree."""
@@ -98,9 +102,7 @@ class HaproxyBalancer:
             elif row is None or not row.admitted:
                 said.append(f"{name} is in {self.file} but gets no visitors")
             elif Member(name, row.address, row.port) != member:
-                said.append(
-                    f"{name} is at {row.address}:{row.port}, in {self.file} at {socket_address(member)}"
-                )
+                said.append(f"{name} is at {row.address}:{row.port}, in {self.file} at {socket_address(member)}")
         return tuple(said)
 
     # --- changing -------------------------------------------------------------------------------------------
@@ -146,9 +148,7 @@ class HaproxyBalancer:
             rows = self._ours(layout)
             mine = rows.get(name)
             if mine is not None and mine.admitted:
-                others = [
-                    row for n, row in rows.items() if n != name and n in layout.members and row.admitted
-                ]
+                others = [row for n, row in rows.items() if n != name and n in layout.members and row.admitted]
                 serving = [row for row in others if row.serving]
                 if len(serving if mine.serving else others) < leave:
                     return False
@@ -188,9 +188,7 @@ class HaproxyBalancer:
     def _layout(self) -> Layout:
         """The file as it stands, laid out for rendering."""
         present = self._whole.read()
-        base = (
-            default_config(self.bind, self.socket, self.backend, self.check) if present is None else present
-        )
+        base = default_config(self.bind, self.socket, self.backend, self.check) if present is None else present
         where = str(self._whole.path)
         try:
             layout = read_layout(base, self.backend, where)
@@ -243,13 +241,15 @@ def build(options: Mapping[str, object], context: object = None) -> HaproxyBalan
         inter=read.interval("inter", "2s"),
         extra=read.text("extra"),
         reload=read.command("reload"),
+        master=read.word("master", ""),
         verify=verify if isinstance(verify, bool) else read.command("verify"),
     )
     if balancer.check is not None and not balancer.check.startswith("/"):
         read.faults.append(f"check: expected false or a path that begins with /, found {balancer.check!r}")
     if balancer.extra and ";" in balancer.extra:
         read.faults.append("extra: a `;` would end the command")
-    if balancer.socket and "/" not in balancer.socket and ":" not in balancer.socket:
-        read.faults.append(f"socket: expected an absolute path or host:port, found {balancer.socket!r}")
+    for key, where in (("socket", balancer.socket), ("master", balancer.master)):
+        if where and not where.startswith("/") and ("/" in where or ":" not in where):
+            read.faults.append(f"{key}: expected an absolute path or host:port, found {where!r}")
     read.done()
     return balancer

@@ -15,9 +15,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 def check_name(name: str) -> str:
     """The name, or Refused when it could be read as more: a blank, a `;` or a `/` would be a command."""
     if not _NAME.fullmatch(name):
-        raise Refused(
-            f"{name!r} is no name for a balancer: letters, digits, dot, dash, underscore, at most 63"
-        )
+        raise Refused(f"{name!r} is no name for a balancer: letters, digits, dot, dash, underscore, at most 63")
     return name
 
 

@@ -80,9 +80,7 @@ def read_layout(text: str, backend: str, where: str) -> Layout:
                 )
             else:
                 members[server["name"]] = Member(server["name"], at["address"], int(at["port"]))
-    wrong += [
-        Fault(0, f"server {n} stands in our block and beside it") for n in sorted(foreign & set(members))
-    ]
+    wrong += [Fault(0, f"server {n} stands in our block and beside it") for n in sorted(foreign & set(members))]
     if wrong:
         raise DocumentFault(where, wrong)
     if found:

@@ -60,13 +60,12 @@ class Runtime:
     def ask(self, command: str) -> str:
         """HAProxy's answer, stripped; empty is its yes for a change."""
         if "\n" in command or ";" in command:
-            raise ValueError(
-                f"two commands in one: {command!r}"
-            )  # names and addresses are checked before this
+            raise ValueError(f"two commands in one: {command!r}")  # names and addresses are checked before this
         try:
             with self._connect() as wire:
                 wire.settimeout(self._timeout)
                 wire.sendall(command.encode() + b"\n")
+                wire.shutdown(socket.SHUT_WR)  # else a master keeps the connection for the next command
                 answer = bytearray()
                 while part := wire.recv(65536):
                     answer += part
@@ -77,9 +76,7 @@ class Runtime:
             ) from None
         said = answer.decode("utf-8", "replace").strip()
         if said.startswith("Permission denied"):
-            raise BalancerUnreachable(
-                f"HAProxy at {self.where}: {said}; the stats socket needs `level admin`"
-            )
+            raise BalancerUnreachable(f"HAProxy at {self.where}: {said}; the stats socket needs `level admin`")
         return said
 
     def _connect(self) -> socket.socket:
@@ -135,7 +132,24 @@ class Runtime:
 
     def connections(self, backend: str, name: str) -> int | None:
         """Requests running on a server and waiting for it; None when there is no such server."""
-        lines = self.ask("show stat").splitlines()
+        return self._running(self.ask("show stat"), backend, name)
+
+    def connections_of_old(self, backend: str, name: str) -> int:
+        """The same, in the workers that a reload left to finish. For the master's socket (`haproxy -S`) only."""
+        said = self.ask("show proc")
+        if "# workers" not in said:
+            raise BalancerUnreachable(f"what answers at {self.where} is no HAProxy master: {said[:60]!r}")
+        total = 0
+        for line in said.partition("# old workers")[2].partition("# ")[0].splitlines():
+            cells = line.split()
+            if len(cells) > 1 and cells[1] == "worker":
+                answer = self.ask(f"@!{cells[0]} show stat")
+                # One that ended since is not found, and has none left.
+                total += (self._running(answer, backend, name) or 0) if answer.startswith("# ") else 0
+        return total
+
+    def _running(self, stat: str, backend: str, name: str) -> int | None:
+        lines = stat.splitlines()
         if not lines or not lines[0].startswith("# "):
             raise BalancerUnreachable(f"HAProxy at {self.where}: `show stat` answered {lines[:1]}")
         columns = lines[0][2:].split(",")

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from autoscaler.ports import Balancer
 from providerscripts.balancers.rendering import haproxy_config
 from providerscripts.balancers.runtime import Runtime
@@ -114,7 +115,7 @@ def make_proxy() -> Iterator[Callable[[], Proxy]]:
     made: list[Proxy] = []
 
     def make() -> Proxy:
-        # a short path: a Unix socket's has at most 108 characters, and HAProxy appends to it
+        # short: a Unix socket's path has at most 108 characters, and HAProxy appends to it
         made.append(Proxy(Path(tempfile.mkdtemp(prefix="hap-"))))
         return made[-1]
 

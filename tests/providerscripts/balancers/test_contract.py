@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
 from autoscaler.ports import Member, Refused
 from utilities.errors import DocumentFault
 
