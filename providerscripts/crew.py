@@ -56,7 +56,12 @@ class BoundedCrew:
                     changed.notify()
 
         for number in range(min(self._width, len(waiting))):
-            threading.Thread(target=work, name=f"{self._name}-{number}", daemon=True).start()
+            try:
+                threading.Thread(target=work, name=f"{self._name}-{number}", daemon=True).start()
+            except RuntimeError as err:  # this machine gives no more threads
+                if number == 0:
+                    return dict.fromkeys(jobs, err)
+                break
         with changed:
             while len(answers) < len(jobs):
                 left = end - time.monotonic()

@@ -14,9 +14,7 @@ _SHORTEST = 6  # a shorter secret would blot out ordinary words
 
 _LOOKS_SECRET = (
     re.compile(r"(?i)(\b(?:bearer|basic)\s+)[A-Za-z0-9._~+/=-]{8,}"),
-    re.compile(
-        r"(?i)(\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\w-]*\"?\s*[=:]\s*\"?)[^\s\"',;&]+"
-    ),
+    re.compile(r"(?i)(\b[\w-]*(?:password|passwd|secret|token|api[_-]?key)[\w-]*\"?\s*[=:]\s*\"?)[^\s\"',;&]+"),
     re.compile(r"(\b[a-z][a-z0-9+.-]*://[^/\s:@]*:)[^@/\s]+(?=@)"),  # scheme://user:password@
     re.compile(r"()-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL),
 )

@@ -32,8 +32,8 @@ class LadderProber:
     """Fulfils the port Prober.
 
     Keeps no connection open. Once logged in for `known`, it runs the command of `built` too and keeps
-    that Reading, which the next `built` of the same webserver takes (once, within 60 s): a climb logs in once,
-    and a large fleet costs a Reading each, not an open connection each.
+    that Reading, which the next `built` of the same webserver takes (once, within 60 s): a climb logs in
+    once, and a large fleet costs a Reading each, not an open connection each.
     """
 
     def __init__(self, ssh_width: int = 32, http_width: int = 64, authorities: str | None = None) -> None:

@@ -46,9 +46,7 @@ def known(
     return Reading(RungName.KNOWN, heard, detail, (time.monotonic() - started) * 1000)
 
 
-def built(
-    target: Target, ssh: Ssh, key: paramiko.PKey, until: float, session: Session | None = None
-) -> Reading:
+def built(target: Target, ssh: Ssh, key: paramiko.PKey, until: float, session: Session | None = None) -> Reading:
     """Marker, service, disk and load by one command, in `session` where one is logged in already."""
     started = time.monotonic()
 
@@ -65,19 +63,18 @@ def command(ssh: Ssh) -> str:
     The marker is found from the login's home, or absolute. Each line of its answer is marked, for a login
     shell may greet with anything.
     """
-    asks = ["export LC_ALL=C", "cd"]
+    # what hangs is ended there, too: sshd leaves it running when we go, and the next Round would add another
+    asks = ["export LC_ALL=C", "cd", 'limit="timeout 9"', "command -v timeout >/dev/null || limit="]
     if ssh.marker:
         marker = shlex.quote(ssh.marker.removeprefix("~/"))
-        asks.append(
-            f"if test -e {marker}; then echo autoscaler-marker=yes; else echo autoscaler-marker=no; fi"
-        )
+        asks.append(f"if test -e {marker}; then echo autoscaler-marker=yes; else echo autoscaler-marker=no; fi")
     if ssh.service:
         asks.append(
-            f'echo "autoscaler-service=$(systemctl is-active -- {shlex.quote(ssh.service)} 2>/dev/null)"'
+            f'echo "autoscaler-service=$($limit systemctl is-active -- {shlex.quote(ssh.service)} 2>/dev/null)"'
         )
     for name, option in (("disk", ""), ("inodes", "i")):
         asks.append(
-            f"df -P{option} / 2>/dev/null | while read -r fs size used free full rest; do "
+            f"$limit df -P{option} / 2>/dev/null | while read -r fs size used free full rest; do "
             f'case $full in [0-9]*%) echo "autoscaler-{name}=$full";; esac; done'
         )
     asks += ["read -r one five fifteen rest < /proc/loadavg", 'echo "autoscaler-load=$one $five $fifteen"']

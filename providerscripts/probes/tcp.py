@@ -35,7 +35,12 @@ def connect_all(
     has up to `patience` seconds for it.
     """
     end = time.monotonic() + deadline
-    return _Sweep(patience, end, rung, _window()).ask(targets, _places(targets, min(patience, deadline)))
+    places = _places(targets, min(patience, deadline))
+    try:
+        sweep = _Sweep(patience, end, rung, _window())
+    except OSError as err:  # not even a descriptor to wait with
+        return {target.name: Reading(rung, *heard_of(err)) for target in targets}
+    return sweep.ask(targets, places)
 
 
 def _places(targets: Sequence[Target], patience: float) -> dict[str, Place | Exception]:

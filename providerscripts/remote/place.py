@@ -49,6 +49,8 @@ def place(address: str, port: int, numeric: bool = False) -> Place:
     A name is asked of the resolver, which may take long, unless `numeric`. socket.gaierror (an OSError) when
     there is none.
     """
+    if not 0 < port < 65536:  # the resolver would take it modulo 65536
+        raise OSError(errno.EINVAL, f"there is no port {port}")
     try:
         found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
@@ -67,9 +69,7 @@ def left(until: float) -> float:
     return seconds
 
 
-def connected(
-    address: str, port: int, until: float, kind: type[socket.socket] = socket.socket
-) -> socket.socket:
+def connected(address: str, port: int, until: float, kind: type[socket.socket] = socket.socket) -> socket.socket:
     """A connected TCP socket without Nagle's delay. The system's OSError; TimeoutError at `until`."""
     family, there = place(address, port)
     sock = kind(family, socket.SOCK_STREAM)

@@ -97,9 +97,7 @@ def test_a_thread_that_hangs_does_not_keep_the_interpreter() -> None:
         "print(BoundedCrew(2).all({'hangs': threading.Event().wait}, 0.2))"
     )
     house = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=house, capture_output=True, text=True, timeout=LONG
-    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=house, capture_output=True, text=True, timeout=LONG)
     assert done.returncode == 0, done.stderr
     assert "TimeoutError" in done.stdout
 

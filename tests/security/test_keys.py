@@ -27,9 +27,7 @@ def test_a_pair_is_made_read_and_matches(tmp_path: Path) -> None:
 @pytest.mark.debian("ssh-keygen")
 def test_openssh_reads_it(tmp_path: Path) -> None:
     line = make_pair(tmp_path / "id")
-    shown = subprocess.run(
-        ["ssh-keygen", "-y", "-f", tmp_path / "id"], capture_output=True, text=True, check=True
-    )
+    shown = subprocess.run(["ssh-keygen", "-y", "-f", tmp_path / "id"], capture_output=True, text=True, check=True)
     assert shown.stdout.split()[:2] == line.split()[:2]
 
 

@@ -55,7 +55,5 @@ def test_what_is_no_key_is_refused(text: str) -> None:
 @pytest.mark.debian("ssh-keygen")
 def test_its_fingerprint_is_openssh_s(tmp_path: Path) -> None:
     pin = Pin.parse(make_pair(tmp_path / "id"))
-    shown = subprocess.run(
-        ["ssh-keygen", "-lf", tmp_path / "id.pub"], capture_output=True, text=True, check=True
-    )
+    shown = subprocess.run(["ssh-keygen", "-lf", tmp_path / "id.pub"], capture_output=True, text=True, check=True)
     assert shown.stdout.split()[1] == pin.fingerprint

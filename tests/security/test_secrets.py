@@ -24,7 +24,7 @@ def test_no_common_way_to_print_shows_it(caplog: pytest.LogCaptureFixture) -> No
         f"{secret}",
         f"{secret:>30}",
         f"{secret!r}",
-        "%s" % secret,
+        "{}".format(secret),  # noqa: UP032
         repr([secret]),
         ascii(secret),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import random
@@ -103,9 +104,7 @@ class OpenSsh(SshServer):
         (folder / "conf").write_text("\n".join(lines) + "\n")
         sshd = shutil.which("sshd", path=os.environ["PATH"] + ":/usr/sbin")
         assert sshd
-        self.process = subprocess.Popen(
-            [sshd, "-D", "-f", folder / "conf", "-E", self.log], stdin=subprocess.DEVNULL
-        )
+        self.process = subprocess.Popen([sshd, "-D", "-f", folder / "conf", "-E", self.log], stdin=subprocess.DEVNULL)
         wait_for(lambda: "Server listening" in self._said(), what="sshd")
 
     def _said(self) -> str:
@@ -178,10 +177,11 @@ class ParamikoSsh(SshServer):
             cwd=Path.home(),
             env=environment,
         )
-        channel.sendall(done.stdout)
-        channel.sendall_stderr(done.stderr)
-        channel.send_exit_status(done.returncode)
-        channel.close()
+        with contextlib.suppress(OSError):  # the client has gone
+            channel.sendall(done.stdout)
+            channel.sendall_stderr(done.stderr)
+            channel.send_exit_status(done.returncode)
+            channel.close()
 
 
 class _Desk(paramiko.ServerInterface):

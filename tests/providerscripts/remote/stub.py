@@ -51,7 +51,7 @@ def stub(answer: Callable[[socket.socket], None], family: str = "127") -> Iterat
 
 @contextlib.contextmanager
 def blackhole() -> Iterator[tuple[str, int]]:
-    """(address, port) where a connection gets no answer at all: the queue of a listener that accepts nobody is full."""
+    """(address, port) where a connection gets no answer: the listener's queue is full."""
     address, port = free_place()
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
