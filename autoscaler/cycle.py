@@ -186,7 +186,7 @@ class _Cycle:
         plan = turns[0].plan
         report = Report(self.sentence(plan, done), 6 if _failed(done) else 0, done)
         self.remember(heart, turns, report)
-        if self.deployment.mode is Mode.PRODUCTION and self.reboot(done):
+        if self.deployment.mode is Mode.PRODUCTION and self.reboot(heart, done):
             return replace(report, rebooting=True, sentence=f"{report.sentence}; rebooting this node")
         return report
 
@@ -231,7 +231,7 @@ class _Cycle:
             digests={"cycle": digest},
         )
 
-    def reboot(self, done: tuple[Done, ...]) -> bool:
+    def reboot(self, heart: Heartbeat, done: tuple[Done, ...]) -> bool:
         """Reboot this machine if a create or destroy was done and nothing is in flight. True when it was asked.
 
         The debt is written first: killed in between, the next Cycle pays it; a changed boot id shows it paid.
@@ -250,6 +250,9 @@ class _Cycle:
         if trouble or (switch is not None and switch.forbids("reboot")):
             self.tell(f"the reboot is still owed: {trouble or (switch.sentence() if switch else '')}")
             return False
+        run = heart.runs["cycle"].number
+        why = "a build or a removal of this Cycle was done"
+        self.world.journal.write("reboot", run, {"node": self.node.ordinal, "boot": boot, "sentence": why})
         self.world.machine.reboot()
         return True
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 
 from autoscaler.book import Book, StoreClock
 from autoscaler.climb import climb
+from autoscaler.decision import decide
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment, Mode
 from autoscaler.fleet import Fleet, Inputs, Run
 from autoscaler.look import look_again
 from autoscaler.observe import Wish, all_shares, read_wish
 from autoscaler.outcome import Done, Outcome
-from autoscaler.plan import Kind, Plan, decide, said
+from autoscaler.plan import Kind, Plan
+from autoscaler.saying import said
 from autoscaler.share import Share
 from autoscaler.switch import Switch
 from autoscaler.tend import tend

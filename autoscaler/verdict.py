@@ -89,9 +89,11 @@ def ready(readings: Mapping[RungName, Reading], pinned: bool) -> bool:
     serving = readings.get(RungName.SERVING)
     if serving is None or not serving.good:
         return False
-    return all(
-        reading.good or (rung in _SSH and reading.heard is Heard.UNKNOWN and not pinned) for rung, reading in readings.items()
-    )
+
+    def passed(rung: RungName, reading: Reading) -> bool:
+        return reading.good or (rung in _SSH and reading.heard is Heard.UNKNOWN and not pinned)
+
+    return all(passed(rung, reading) for rung, reading in readings.items())
 
 
 def brake_of(verdicts: Mapping[str, Verdict], before: Brake | None, at: Instant, rules: Rules) -> Brake | None:

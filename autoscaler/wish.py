@@ -25,8 +25,9 @@ class Limits:
         """The number within the limits, and the sentence of the limit that binds; empty when none does."""
         if number > self.max:
             return self.max, f"{number} asked, MAX_WEBSERVERS {self.max} binds ({self.max_from})"
-        if number < self.min:
-            return self.min, f"{number} asked, MIN_WEBSERVERS {self.min} binds ({self.min_from})"
+        least = max(1, self.min)  # the last admitted webserver is never withdrawn, so 0 is nobody's number
+        if number < least:
+            return least, f"{number} asked, MIN_WEBSERVERS {least} binds ({self.min_from})"
         return number, ""
 
 

@@ -193,10 +193,12 @@ class Rig:
 
     def settle(self, ticks: int = 30) -> None:
         """Ticks until nothing changes any more, at most so many."""
+        quiet = 0
         for _ in range(ticks):
             before = self.bodies()
             self.tick()
-            if self.bodies() == before:
+            quiet = quiet + 1 if self.bodies() == before else 0
+            if quiet == 4:
                 return
 
     def bodies(self) -> list[tuple[str, ...]]:
