@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from providerscripts.servers import processes
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.local import LocalProvider, open_provider
 from providerscripts.servers.local_address import guard
-from providerscripts.servers.local_folder import folders
+from providerscripts.servers.local_birth import start
+from providerscripts.servers.local_folder import Folder, folders
 from tests.providerscripts.servers.conftest import DEADLINE, order, quick, ready, started_for, until
 from utilities.clock import SystemClock
 from utilities.errors import AskerErred, DocumentFault
@@ -77,7 +79,7 @@ def test_it_outlives_the_process_that_made_it_and_keeps_nothing_of_it_open(direc
     script = (
         "import os, sys; from providerscripts.servers.local import LocalProvider\n"
         "from tests.providerscripts.servers.conftest import order, quick\n"
-        "os.set_inheritable(os.open(sys.argv[1], os.O_RDONLY), True)\n"
+        "for _ in range(9): os.set_inheritable(os.open(sys.argv[1], os.O_RDONLY), True)\n"
         "LocalProvider(sys.argv[1], 'web', quick()).create(order(1))"
     )
     # run() returns only when every copy of the pipe is closed: a webserver that inherited it would hold us here
@@ -92,7 +94,9 @@ def test_it_outlives_the_process_that_made_it_and_keeps_nothing_of_it_open(direc
     server = ready(provider, "ws-web-1-0001")
     assert ask(server)[0] == 200
     for process in members(provider, server.name):
-        held = [os.readlink(f"/proc/{process.pid}/fd/{n}") for n in os.listdir(f"/proc/{process.pid}/fd")]
+        held = []
+        with contextlib.suppress(FileNotFoundError):  # a child of sshd's, gone meanwhile
+            held = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
         assert str(directory) not in held
     provider.delete(server.id)
 
@@ -203,11 +207,13 @@ def test_a_real_login_with_the_pinned_key(directory, kind):
             stranger.auth_publickey(provider.user, paramiko.ECDSAKey.generate())
         stranger.close()
         # what a login left running is part of the webserver, and ends with it
-        transport.open_session().exec_command("setsid sleep 1000")
+        transport.open_session().exec_command("nohup setsid sleep 1000 >sleep.log 2>&1 &")
         until(lambda: _running(members(provider, server.name), "sleep"), "the command did not start")
     finally:
         transport.close()
+    until(lambda: len(members(provider, server.name)) == 4, "the login did not end")
     before = members(provider, server.name)
+    assert _running(before, "sleep")
     provider.delete(server.id)
     assert [p for p in before if processes.alive(p)] == []
 
@@ -467,6 +473,37 @@ def _dying_at(nth: int) -> Callable[[str, object], None]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     return hook
+
+
+def test_a_first_process_that_comes_too_late_ends_at_once(directory):
+    provider = LocalProvider(directory, "web", quick(ssh="none"))
+    made = provider.create(order(1))
+    ready(provider, made.name)
+    provider.kill(made.name)
+    [folder] = folders(directory)
+    stale = Folder(folder.path, replace(folder.told, id="of the one before"))
+    for late, deleting in ((stale, False), (folder, True)):
+        if deleting:  # delete has looked for processes already, and found none
+            (folder.path / "deleting").touch()
+        held = guard(folder.told.address)
+        assert held is not None
+        start(late, held)
+        held.close()
+        until(lambda: not started_for(directory), "it runs on, and nobody will end it")
+    provider.delete(made.id)
+    assert provider.list() == ()
+
+
+def test_a_stopped_one_keeps_its_address(directory):
+    provider = LocalProvider(directory, "web", quick(ssh="none"))
+    provider.create(order(1))
+    first = ready(provider, "ws-web-1-0001")
+    provider.kill(first.name)
+    provider.create(order(2))
+    assert ready(provider, "ws-web-1-0002").address != first.address
+    provider.reboot(first.id)
+    until(lambda: _connects(first, first.port), "it did not come back")
+    assert ask(first) == (200, "ws-web-1-0001\n")
 
 
 def test_a_create_that_never_got_its_first_process_is_listed_as_failed(directory):
