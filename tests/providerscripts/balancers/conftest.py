@@ -97,8 +97,15 @@ class Proxy:
     def reload(self) -> None:
         """Through the master socket; returns when the new worker answers."""
         before = self.pid()
-        Runtime(self.master).ask("reload")
+        until(self._asked_to_reload, "the master takes `reload`")
         until(lambda: self.pid() not in ("", before), "a new worker answers")
+
+    def _asked_to_reload(self) -> bool:
+        try:
+            Runtime(self.master).ask("reload")
+        except Unreachable:  # it is still starting itself anew after the last one
+            return False
+        return True
 
     def stop(self) -> None:
         """Kill master and workers, and wait until they are gone."""
