@@ -33,9 +33,10 @@ class _Decision:
         self.target = target_of(inputs)
         self.notes: list[str] = []
         self.records = sorted(self.mine.records.values(), key=lambda r: (r.born, r.name))
-        self.up = [r for r in self.records if r.up]
-        self.suspects = [r for r in self.records if r.suspect]
-        self.coming = [r for r in self.records if r.state in COMING and self._hoped(r)]
+        self.up = {r.name: r for r in self.records if r.up}
+        self.suspects = {r.name: r for r in self.records if r.suspect}
+        self.coming = {r.name: r for r in self.records if r.state in COMING and self._hoped(r)}
+        self.found = f"{len(self.up)} up"
         self.billable = inputs.fleet.billable
         self.budget = self._budget()
 
@@ -78,7 +79,7 @@ class _Decision:
         leaving = [r for r in self.records if r.state is State.DRAINING and r.out is not None]
         need = self._need()
         for record in leaving[: max(0, need)]:
-            self.up.append(record)
+            self.up[record.name] = record
             yield Step(Kind.ADMIT, record.name, "taken back while draining: more are wanted again")
 
     # Failures: what never served goes at once; what served goes when its place is taken, or no room is left.
@@ -140,16 +141,16 @@ class _Decision:
         if surplus <= 0 or self.i.wanted is None:
             return
         why = f"{self.target} wanted of this share"
-        cancelled = [r for r in reversed(self.coming) if r.id is not None and not r.is_protected(self.at)]
+        cancelled = [r for r in reversed(self.coming.values()) if r.id is not None and not r.is_protected(self.at)]
         for record in cancelled[: max(0, surplus)]:
             surplus -= 1
-            self.coming.remove(record)
+            del self.coming[record.name]
             yield Step(Kind.DESTROY, record.name, f"{why}; it never served", size=False)
-        for record in [r for r in reversed(self.suspects) if not r.is_protected(self.at)][: max(0, surplus)]:
+        for record in [r for r in reversed(self.suspects.values()) if not r.is_protected(self.at)][: max(0, surplus)]:
             if not self._spend():
                 return
             surplus -= 1
-            self.suspects.remove(record)
+            del self.suspects[record.name]
             yield Step(Kind.WITHDRAW, record.name, f"{why}; it is the suspect one", size=True)
         spare = min(surplus, len(self.up) - self.target, self.i.fleet.up - self.i.wanted)
         if spare < surplus:
@@ -157,7 +158,7 @@ class _Decision:
         for record in self._victims()[: max(0, spare)]:
             if not self._spend():
                 return
-            self.up.remove(record)
+            del self.up[record.name]
             yield Step(Kind.WITHDRAW, record.name, f"{why}, {self.i.rules.victims} first", size=True)
 
     def _victims(self) -> list[Record]:
@@ -174,7 +175,7 @@ class _Decision:
                 return (paid_left(record), -record.born, -serial)
             return (-record.born, -serial)
 
-        chosen = [r for r in self.up if not r.is_protected(self.at)]
+        chosen = [r for r in self.up.values() if not r.is_protected(self.at)]
         if len(chosen) < len(self.up):
             self.notes.append(f"{len(self.up) - len(chosen)} protected")
         return sorted(chosen, key=lambda r: (r.state is not State.DRAINING, -r.strikes, order(r), r.name))
@@ -229,7 +230,7 @@ class _Decision:
     def _because(self, steps: tuple[Step, ...]) -> str:
         wish = self.i.because or (f"{self.i.wanted} wanted" if self.i.wanted is not None else "no Profile")
         have = f"share {self.mine.share} of {self.i.nodes}: {self.target} wanted"
-        found = [f"{len([r for r in self.records if r.up])} up"]
+        found = [self.found]
         found += [f"{len(self.coming)} coming"] if self.coming else []
         found += [f"{len(self.suspects)} suspect"] if self.suspects else []
         end = "" if steps else ": nothing to do"

@@ -23,12 +23,14 @@ T = TypeVar("T")
 
 def to_plain(value: Any) -> Any:
     """The value as dicts, lists, strings, numbers, booleans and None. The value must be a dataclass instance."""
-    return _writer(type(value))(value)
+    kind: Any = type(value)
+    return _writer(kind)(value)
 
 
 def from_plain(kind: type[T], plain: Any, where: str = "") -> T:
     """A `kind` read from plain values; ValueError names the place that is wrong."""
-    return typing.cast(T, _reader(kind)(plain, where or kind.__name__))
+    wanted: Any = kind
+    return typing.cast(T, _reader(wanted)(plain, where or kind.__name__))
 
 
 @functools.cache

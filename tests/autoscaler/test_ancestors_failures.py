@@ -113,7 +113,7 @@ def test_a_failed_destroy_is_never_counted_as_done() -> None:
     assert "destroyed" not in report.sentence
     assert rig.names(State.DELETING)
     assert rig.share().billable == 3
-    rig.settle()
+    rig.settle(quiet_ticks=6)
     assert len(rig.alive) == 2
 
 

@@ -257,6 +257,15 @@ def test_a_fate_that_cannot_be_learned_is_told_as_doubt(store: FaultyStore, cloc
     assert len(store.calls) == 1 + DEAF
 
 
+def test_a_mere_event_id_that_lost_to_another_is_not_taken_for_written(store: FaultyStore, clock: Ticking) -> None:
+    start = set_number(new_profile(3), 5, "bob", NOW, "")
+    plant(store, start)
+    behind(store, "swap", [mark_applied(start, "noon/2026-11-22T12:00Z", NOW)])
+    change_profile(store, lambda p: p and mark_applied(p, "op-1", NOW), relative=True, clock=clock, where="x")
+    assert held(store).was_applied("op-1")
+    assert held(store).was_applied("noon/2026-11-22T12:00Z")
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(2, 5), st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(0, 2**32))
 def test_many_nodes_firing_the_same_events_apply_each_once(nodes: int, steps: list[int], seed: int) -> None:

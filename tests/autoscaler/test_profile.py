@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.profile import (
@@ -22,6 +22,7 @@ from autoscaler.profile import (
     step,
     undo,
 )
+from autoscaler.profilekeys import clean
 from utilities.errors import AskerErred, DocumentFault
 from utilities.instant import Instant, from_text
 
@@ -125,7 +126,7 @@ def test_every_fault_is_told_at_once_with_its_line(text: str, expected: list[str
 instants = st.integers(0, 4_000_000_000_000).map(lambda ms: Instant(ms / 1000))
 numbers = st.integers(1, 999_999)
 event_ids = st.text(st.characters(codec="ascii", exclude_characters=" @\x1c\x1d\x1e\x1f\t\n\r\x0b\x0c"), min_size=1)
-words = st.text(max_size=40).map(lambda text: " ".join("".join(c for c in text if c.isprintable()).split()))
+words = st.text(max_size=40).map(clean)
 
 
 @st.composite
@@ -158,6 +159,7 @@ foreign = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(profiles(), foreign, st.randoms(use_true_random=False), st.sampled_from(["\n", "\r\n"]), st.booleans())
 def test_whatever_is_written_is_read_and_written_alike(
     profile: Profile, others: list[str], chance: object, ending: str, last: bool
@@ -171,6 +173,7 @@ def test_whatever_is_written_is_read_and_written_alike(
     assert replace(again, lines=()) == profile
 
 
+@settings(deadline=None)
 @given(profiles(), foreign, numbers, words, words)
 def test_an_edit_keeps_every_line_it_does_not_mean(
     profile: Profile, others: list[str], number: int, by: str, reason: str

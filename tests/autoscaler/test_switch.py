@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.switch import KEY, KEYS, OLD_KEY, Kind, Switch, parse_switch, read_switch
@@ -85,6 +85,7 @@ def test_what_cannot_be_understood_is_all_without_end(body: bytes) -> None:
     assert "cannot be understood" in found.sentence()
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_no_body_is_ever_taken_for_an_absence(body: bytes) -> None:
     store = MemoryStore(SystemClock())
@@ -92,6 +93,7 @@ def test_no_body_is_ever_taken_for_an_absence(body: bytes) -> None:
     assert read_switch(store, NOW) is not None
 
 
+@settings(deadline=None)
 @given(st.sets(st.sampled_from(Kind), min_size=1), st.text(), st.text(), st.none() | st.integers(0, 4_000_000_000))
 def test_what_pause_writes_is_read(kinds: set[Kind], who: str, why: str, until: int | None) -> None:
     switch = Switch(frozenset(kinds), who, why, None if until is None else Instant(until))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.profile import Profile, new_profile, read_profile, set_number
@@ -41,6 +41,7 @@ def test_the_profile_only_tightens(
 some = st.none() | st.integers(0, 60)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 30), st.integers(0, 30), some, some, st.integers(1, 99))
 def test_no_profile_ever_leaves_the_deployments_limits(
     low: int, more: int, least: int | None, most: int | None, asked: int

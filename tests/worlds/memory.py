@@ -191,14 +191,14 @@ class Rig:
             self.cycle(k, once=True)
         self.clock.sleep(seconds)
 
-    def settle(self, ticks: int = 30) -> None:
+    def settle(self, ticks: int = 30, quiet_ticks: int = 2) -> None:
         """Ticks until nothing changes any more, at most so many."""
         quiet = 0
         for _ in range(ticks):
             before = self.bodies()
             self.tick()
             quiet = quiet + 1 if self.bodies() == before else 0
-            if quiet == 4:
+            if quiet == quiet_ticks:
                 return
 
     def bodies(self) -> list[tuple[str, ...]]:
