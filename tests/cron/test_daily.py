@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.profile import Profile, mark_applied, new_profile, read_profile, set_number
@@ -35,6 +35,7 @@ TABLE = [
     (scaledown, "-2", 1, (1, 20), None, "1 already: nothing to do"),
     (scaledown, "1", 8, (3, 20), 3, "1 asked, MIN_WEBSERVERS 3 binds (Deployment); 3 webservers wanted"),
     (scaledown, "-2", 30, (1, 20), 18, "18 webservers wanted instead of 20"),
+    (scaledown, "-2", 2, (0, 20), 1, "0 asked, MIN_WEBSERVERS 1 binds (Deployment); 1 webservers wanted"),
 ]
 
 
@@ -68,6 +69,7 @@ def test_without_a_profile_nothing_is_guessed() -> None:
         scaleup(None, "8", MORNING, Limits(), NOW, "")
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from([scaleup, scaledown]),
     st.integers(1, 40),
@@ -161,6 +163,7 @@ def test_an_entry_is_one_event_on_every_node_and_no_hand_written_line() -> None:
     assert MORNING.text() == "morning/2026-11-22T07:30Z"
 
 
+@settings(deadline=None)
 @given(
     st.text(min_size=1, max_size=30),
     st.integers(0, 60_000_000).map(lambda m: Instant(m * 60.0)),
@@ -179,6 +182,7 @@ def test_other_ids_are_nobodys_event(other: str) -> None:
     assert applied_as(mark_applied(new_profile(3), other, NOW), MORNING) is None
 
 
+@settings(deadline=None)
 @given(st.integers(1, 5), st.permutations(range(5)), st.lists(st.floats(0, 59), min_size=5, max_size=5))
 def test_n_nodes_and_a_day_of_hourly_lines_count_each_hour_once(
     nodes: int, order: list[int], skews: list[float]

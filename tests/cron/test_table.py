@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cron.block import installed, removed, tag_of, with_block
@@ -72,6 +72,7 @@ def test_what_no_line_can_hold_is_refused(path: str) -> None:
         lines(1, BIN, path)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_characters="\\/", exclude_categories=["C", "Z"]) | st.just(" "), min_size=1))
 def test_any_other_path_reaches_the_program_unchanged(name: str) -> None:
     path = f"/x/{name}"
@@ -204,6 +205,7 @@ texts = st.lists(
 ).map("\n".join)
 
 
+@settings(deadline=None)
 @given(
     st.none() | texts | texts.map(lambda t: t + "\n"), st.permutations([TAG, OTHER]), st.permutations([TAG, OTHER])
 )
