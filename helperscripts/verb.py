@@ -101,7 +101,7 @@ class Verb(Ends, _Shown):
             kept.append(word)
             option = names.get(word)
             if option is not None and not option.is_flag and not option.count:
-                kept.extend(value for value, _ in zip(words, range(option.nargs), strict=False))
+                kept.extend(value for _, value in zip(range(option.nargs), words, strict=False))
         return [*kept, "--", *numbers] if numbers else kept
 
 
