@@ -111,3 +111,34 @@ def test_an_old_process_without_a_drain_deadline_is_not_asked_for_ever(proxy: Pr
 def test_a_master_that_is_none_is_unknown(proxy: Proxy) -> None:
     for master in (proxy.socket, "/nowhere/master"):
         assert build(proxy.options(master=master, drain_seconds=0)).connections("ws-web-1-0009") is None
+
+
+def test_forget_waits_until_haproxy_has_let_go_of_the_last_connection(proxy: Proxy) -> None:
+    """With 200 requests cut off at once, `del server` answers "still has connections" for a moment."""
+    wires: list[socket.socket] = []
+
+    def serve(door: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                wires.append(door.accept()[0])
+                wires[-1].recv(4096)
+                wires[-1].sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha")
+
+    with socket.create_server((proxy.address, 0), backlog=500) as door:
+        thread = threading.Thread(target=serve, args=(door,))
+        thread.start()
+        balancer = build(proxy.options(check=False))
+        try:
+            for _ in range(5):
+                balancer.admit(Member("ws-web-1-0001", proxy.address, door.getsockname()[1]))
+                visitors = [ask(proxy) for _ in range(200)]
+                until(lambda: balancer.connections("ws-web-1-0001") == 200, "all of them are there")
+                assert balancer.withdraw("ws-web-1-0001", leave=0)
+                balancer.forget("ws-web-1-0001")
+                for visitor in visitors:
+                    visitor.close()
+        finally:
+            door.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for wire in wires:
+                wire.close()
