@@ -36,7 +36,7 @@ def amend(store: Store, share_number: int, edit: Callable[[Share], Share]) -> Sh
     key = key_of(share_number)
     if store.conditional.value != "yes":
         raise Unreachable(
-            f"{store.where} has no conditional writes, so {key} can only be changed by its own node: nothing was changed"
+            f"{store.where} has no conditional writes, so only its own node can change {key}: nothing was changed"
         )
     lost = False
     for _ in range(TRIES):

@@ -1,0 +1,90 @@
+"""What `daily-scaleup` and `daily-scaledown` have in common: one event on the Profile, one line, one log line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from helperscripts.ask import Ask, say
+from helperscripts.chronicle import Chronicle
+from helperscripts.ending import complain, judged
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from autoscaler.profile import Profile
+    from cron.daily import Edit, EventId
+    from helperscripts.settings import Settings
+
+__all__ = ["run_daily"]
+
+
+def run_daily(ask: Ask, verb: str, asked: str, verbose: bool) -> int:
+    """The exit code. From cron, where stdout is no terminal, it is silent while all is well; each run is logged."""
+    document: dict[str, Any] = {}
+    lines: list[str]
+    try:
+        document = _done(ask, verb, asked)
+        code, lines = 0, [str(document["sentence"])]
+    except Exception as err:  # noqa: BLE001  told and logged here, as everywhere at the end
+        code, lines = judged(err, ask)
+    try:
+        Chronicle(ask.state, verb).write(code, f"{asked}: {'; '.join(lines)}")
+    except OSError as err:
+        complain(f"{ask.state} cannot be written, so there is no log: {err}")
+    for line in lines if code else ():
+        complain(line if line.startswith(verb) else f"{verb} {asked}: {line}")
+    if not code:
+        ask.answer(document)
+        if (verbose or ask.terminal) and not ask.json:
+            say(lines[0])
+    return code
+
+
+def _done(ask: Ask, verb: str, asked: str) -> dict[str, Any]:
+    from autoscaler.book import StoreClock
+    from autoscaler.change import change_profile, look
+    from cron.daily import of_words, scaledown, scaleup
+    from helperscripts import wiring
+    from helperscripts.terms import terms_of
+
+    clock = wiring.clock()
+    # The minute in which cron fired us: taken before anything that may take its time.
+    event: EventId = of_words(f"{verb} {asked}", clock.now(), _number(ask.settings))
+    decide: Callable[..., Edit] = scaleup if verb == "daily-scaleup" else scaledown
+    terms = terms_of(ask)
+    seen = look(ask.store)
+    time = StoreClock(clock)
+    if seen.date is not None:
+        time.hear(seen.date)
+
+    def decided(profile: Profile | None) -> Edit:
+        return decide(profile, asked, event, terms.limits, time.now(), ask.who)
+
+    last: list[Edit] = []
+
+    def edit(profile: Profile | None) -> Profile | None:
+        last[:] = [decided(profile)]
+        return last[0].profile
+
+    change = change_profile(ask.store, edit, relative=True, clock=clock, where=f"{verb} {asked}", seen=seen)
+    found = last[0]
+    if not change.written and found.profile is not None:
+        found = decided(change.after)  # another node fired the same event and was faster: say so
+    number = change.after.lasting if change.after is not None else None
+    return {
+        "sentence": found.sentence,
+        "changed": change.written and found.changed,
+        "written": change.written,
+        "event": event.text(),
+        "webservers": number,
+    }
+
+
+def _number(settings: Settings) -> int:
+    """Which node fires: its ordinal, else a number that this machine's name makes its own."""
+    import os
+    import zlib
+
+    if settings.node is not None:
+        return settings.node
+    return 1000 + zlib.crc32(os.uname().nodename.encode()) % 900_000

@@ -1,0 +1,114 @@
+"""A Preview: what a change of the Profile means, now and then, in all and for each share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.profile import Profile
+from autoscaler.share import divide
+from autoscaler.wish import Limits, tighten, wanted
+from helperscripts.moment import local
+from helperscripts.screen import paint, table
+from helperscripts.terms import Terms
+from utilities.instant import Instant, to_text
+
+__all__ = ["Preview", "Side", "preview", "side"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """What is wanted, and why; `shares` are the parts of it, node 1 first."""
+
+    total: int
+    because: str
+    shares: tuple[int, ...]
+    binds: str = ""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """`now` is None while there is no Profile."""
+
+    now: Side | None
+    then: Side
+    until: Instant | None
+    back_to: int | None
+    limits: Limits
+
+    @property
+    def sentence(self) -> str:
+        """15 more: 5, 5, 5."""
+        return _difference(self.now, self.then)
+
+    def lines(self) -> list[str]:
+        """For a person: a table of the shares, the difference, and until when."""
+        count = max(len(self.then.shares), len(self.now.shares) if self.now else 0)
+        rows = [self._row(f"share {k + 1}", _part(self.now, k), _part(self.then, k) or 0) for k in range(count)]
+        before = self.now.total if self.now else None
+        rows.append(self._row("together", before, self.then.total))
+        lines = [*table(("", "now", "then", ""), rows), self.sentence]
+        if self.until is not None:
+            lines.append(f"until {local(self.until)}, then {self.back_to}")
+        return lines
+
+    def plain(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "now": self.now.total if self.now else None,
+            "because": self.now.because if self.now else None,
+            "then": self.then.total,
+            "shares": [
+                {"share": k + 1, "now": _part(self.now, k), "then": part} for k, part in enumerate(self.then.shares)
+            ],
+            "until": None if self.until is None else to_text(self.until),
+            "back_to": self.back_to,
+            "min": self.limits.min,
+            "max": self.limits.max,
+        }
+
+    def _row(self, name: str, before: int | None, after: int) -> tuple[str, ...]:
+        change = after - (before or 0)
+        told = paint(f"{change:+d}", "green" if change > 0 else "yellow") if change else ""
+        return (name, "-" if before is None else str(before), str(after), told)
+
+
+def preview(before: Profile | None, after: Profile, terms: Terms, now: Instant) -> Preview:
+    """From one Profile to the other. DocumentFault for a mode that is not served."""
+    then = side(after, terms, now)
+    overridden = after.overridden(now)
+    return Preview(
+        side(before, terms, now) if before is not None else None,
+        then,
+        after.override_until if overridden else None,
+        after.lasting if overridden else None,
+        tighten(terms.limits, after),
+    )
+
+
+def side(profile: Profile, terms: Terms, now: Instant) -> Side:
+    """What this Profile wants now. DocumentFault for a mode that is not served."""
+    found = wanted(profile, tighten(terms.limits, profile), now)
+    nodes = profile.autoscalers or terms.nodes
+    return Side(found.webservers, found.because, tuple(divide(found.webservers, nodes)))
+
+
+def _part(side: Side | None, k: int) -> int | None:
+    if side is None:
+        return None
+    return side.shares[k] if k < len(side.shares) else 0
+
+
+def _difference(before: Side | None, after: Side) -> str:
+    parts = ", ".join(map(str, after.shares))
+    if before is None:
+        return f"{after.total} wanted, where nothing was: {parts}"
+    change = after.total - before.total
+    if change == 0:
+        return f"{after.total} wanted, as before: {parts}"
+    # A share of zero change is told too: the parts are those of nodes 1, 2, 3.
+    count = max(len(before.shares), len(after.shares))
+    each = [(_part(after, k) or 0) - (_part(before, k) or 0) for k in range(count)]
+    word = "more" if change > 0 else "fewer"
+    signed = [e if change > 0 else -e for e in each]
+    return f"{abs(change)} {word}: {', '.join(map(str, signed))}"
