@@ -25,7 +25,7 @@ from utilities.instant import Instant
 __all__ = ["Make", "end", "found", "make_of", "reap", "start"]
 
 _CHOICES = {"web": ("site", "nginx"), "ssh": ("auto", "openssh", "paramiko", "none")}
-_PASSED = ("PATH", "LANG", "LC_ALL", "TZ")  # and the demo's mark, by which it finds what it caused
+_PASSED = ("PATH", "LANG", "LC_ALL", "TZ", "PYTHONPATH")  # and the demo's mark, by which it finds what it caused
 _started: set[int] = set()  # our children, to be reaped when they end
 
 
@@ -120,28 +120,32 @@ def start(folder: Folder, held: socket.socket) -> None:
     """Its first process, in a session of its own, with nothing of ours but the guard. OSError."""
     begin = "import sys; sys.path.insert(0, sys.argv[1]); from providerscripts.servers.local_machine import main"
     path, log = str(folder.path), str(folder.path / "console.log")
-    pid = os.posix_spawn(
-        sys.executable,
-        [
+    try:
+        pid = os.posix_spawn(
             sys.executable,
-            "-S",
-            "-E",
-            "-s",
-            "-c",
-            f"{begin}; main(*sys.argv[2:])",
-            str(ROOT),
-            path,
-            folder.told.id,
-        ],
-        {key: value for key, value in os.environ.items() if key in _PASSED or key.startswith("AUTOSCALER_DEMO")},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-            (os.POSIX_SPAWN_DUP2, held.fileno(), GUARD),
-        ],
-        setsid=True,
-    )
+            [
+                sys.executable,
+                "-S",
+                "-E",
+                "-s",
+                "-c",
+                f"{begin}; main(*sys.argv[2:])",
+                str(ROOT),
+                path,
+                folder.told.id,
+            ],
+            {key: value for key, value in os.environ.items() if key in _PASSED or key.startswith("AUTOSCALER_DEMO")},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+                (os.POSIX_SPAWN_DUP2, held.fileno(), GUARD),
+            ],
+            setsid=True,
+        )
+    except OSError as err:
+        (folder.path / "failed").write_text(f"it could not be started: {err}")
+        raise
     _started.add(pid)
     folder.sign("leader", pid)
 

@@ -50,6 +50,9 @@ class _Door(paramiko.ServerInterface):
 
 def _run(channel: Any, command: bytes, home: Path) -> None:
     """The command through /bin/sh, its output as it comes, its exit status last."""
+    # The yes to this request is sent by the thread that also reads replies: once a reply is read, it has been sent.
+    # A fast command would else end its channel before the yes.
+    channel.get_transport().global_request("keepalive@openssh.com", wait=True)
     process = subprocess.Popen(
         ["/bin/sh", "-c", command],
         cwd=home,

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Server, ServerState
 from providerscripts.servers import processes
 from providerscripts.servers.faults import Fault
@@ -491,6 +491,18 @@ def test_a_first_process_that_comes_too_late_ends_at_once(directory):
         held.close()
         until(lambda: not started_for(directory), "it runs on, and nobody will end it")
     provider.delete(made.id)
+    assert provider.list() == ()
+
+
+def test_one_that_cannot_be_started_is_listed_as_failed(directory, monkeypatch):
+    provider = LocalProvider(directory, "web", quick(ssh="none"))
+    monkeypatch.setattr(sys, "executable", str(directory / "no-such-python"))
+    with pytest.raises(Doubtful):
+        provider.create(order(1))
+    [seen] = provider.list()
+    assert seen.state is ServerState.FAILED
+    assert "no-such-python" in seen.detail
+    provider.delete(seen.id)
     assert provider.list() == ()
 
 
