@@ -17,7 +17,7 @@ __all__ = ["Double", "s3_double"]
 
 
 class Double(ThreadingHTTPServer):
-    """`conditions`: both, none, create, unquoted, 501. The rest goes wrong for as many requests as it says."""
+    """`conditions`: both, none, create, unquoted, exists (any ETag will do), 501. The rest goes wrong for as many requests as it says."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -165,8 +165,10 @@ class Handler(BaseHTTPRequestHandler):
         self, found: tuple[bytes, float] | None, wanted: str | None, absent: str | None
     ) -> tuple[int, str] | None:
         manners = self.server.conditions
-        if absent == "*" and manners in ("both", "create", "unquoted") and found is not None:
+        if absent == "*" and manners in ("both", "create", "unquoted", "exists") and found is not None:
             return 412, "PreconditionFailed"
+        if wanted is not None and manners == "exists" and found is None:
+            return 404, "NoSuchKey"
         if wanted is not None and manners in ("both", "unquoted"):
             if found is None:
                 return 404, "NoSuchKey"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from autoscaler.ports import Conditional, Store, StoreUnreachable
+from autoscaler.ports import Conditional, LostRace, Store, StoreUnreachable, Written
 from providerscripts.store.memory import MemoryStore
 from providerscripts.store.probe import probe, remembered
 from providerscripts.store.s3 import S3Store
@@ -68,6 +69,28 @@ def test_an_endpoint_that_honours_only_while_alone_is_found_out(double: Double, 
     """It compares and then writes, with room for others in between: only the race shows it."""
     double.gap = 0.05
     assert probe(on_double()) is Conditional.NO
+
+
+def test_a_stale_etag_is_tried_without_a_race_too(double: Double, on_double: Make) -> None:
+    """If-Match that only asks whether the object exists."""
+    double.conditions = "exists"
+    assert probe(on_double(), rounds=0) is Conditional.CREATE_ONLY
+
+
+def test_a_yes_to_two_writers_is_found_out_though_the_first_ones_bytes_stay() -> None:
+    """An endpoint that drops the second write and answers 200 all the same."""
+
+    class Polite(FaultyStore):
+        def create(self, key: str, body: bytes) -> Written:
+            try:
+                return self.inner.create(key, body)
+            except LostRace:
+                if "race" not in key:
+                    raise
+                time.sleep(0.2)  # so that the true winner is heard first
+                return Written("other", Instant(0.0))
+
+    assert probe(Polite(MemoryStore(SystemClock()))) is Conditional.NO
 
 
 def test_a_store_that_ignores_conditions_now_and_then() -> None:
