@@ -17,7 +17,10 @@ __all__ = ["Double", "s3_double"]
 
 
 class Double(ThreadingHTTPServer):
-    """`conditions`: both, none, create, unquoted, exists (any ETag will do), 501. The rest goes wrong for as many requests as it says."""
+    """`conditions`: both, none, create, unquoted, exists (any ETag will do), 501.
+
+    The rest goes wrong for as many requests as it says.
+    """
 
     daemon_threads = True
     request_queue_size = 64
