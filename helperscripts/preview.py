@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,8 @@ class Preview:
     def lines(self) -> list[str]:
         """For a person: a table of the shares, the difference, and until when."""
         count = max(len(self.then.shares), len(self.now.shares) if self.now else 0)
-        rows = [self._row(f"share {k + 1}", _part(self.now, k), _part(self.then, k) or 0) for k in range(count)]
+        parts = range(count if count > 1 else 0)
+        rows = [self._row(f"share {k + 1}", _part(self.now, k), _part(self.then, k) or 0) for k in parts]
         before = self.now.total if self.now else None
         rows.append(self._row("together", before, self.then.total))
         lines = [*table(("", "now", "then", ""), rows), self.sentence]
@@ -100,15 +102,18 @@ def _part(side: Side | None, k: int) -> int | None:
 
 
 def _difference(before: Side | None, after: Side) -> str:
-    parts = ", ".join(map(str, after.shares))
     if before is None:
-        return f"{after.total} wanted, where nothing was: {parts}"
+        return f"{after.total} wanted, where no number was{_told(after.shares)}"
     change = after.total - before.total
     if change == 0:
-        return f"{after.total} wanted, as before: {parts}"
+        return f"{after.total} wanted, as before{_told(after.shares)}"
     # A share of zero change is told too: the parts are those of nodes 1, 2, 3.
     count = max(len(before.shares), len(after.shares))
     each = [(_part(after, k) or 0) - (_part(before, k) or 0) for k in range(count)]
     word = "more" if change > 0 else "fewer"
     signed = [e if change > 0 else -e for e in each]
-    return f"{abs(change)} {word}: {', '.join(map(str, signed))}"
+    return f"{abs(change)} {word}{_told(signed)}"
+
+
+def _told(parts: Sequence[int]) -> str:
+    return f": {', '.join(map(str, parts))}" if len(parts) > 1 else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from helperscripts.settings import Settings
 from utilities.errors import AskerErred, DocumentFault, Unreachable
@@ -15,8 +15,20 @@ if TYPE_CHECKING:
     from autoscaler.node import Node
     from autoscaler.ports import Balancer, Clock, Machine, Prober, Provider, Store
     from autoscaler.world import World
+    from providerscripts.catalogue import About
 
-__all__ = ["balancers", "clock", "deployment", "machine", "node", "open_store", "prober", "provider", "world"]
+__all__ = [
+    "balancers",
+    "clock",
+    "deployment",
+    "known_adapters",
+    "machine",
+    "node",
+    "open_store",
+    "prober",
+    "provider",
+    "world",
+]
 
 
 def clock() -> Clock:
@@ -114,26 +126,26 @@ def machine(settings: Settings) -> Machine:
     return ThisMachine(settings.reboot, settings.boot_file)
 
 
-def provider(settings: Settings, deployment: Deployment) -> Provider:
-    """The Provider that the Deployment names, with its options. DocumentFault when there is none of this name."""
-    del settings
-    module = _adapter("servers", deployment.provider.name)
-    found: Provider = module.open_provider(deployment.pool, deployment.provider.options, clock())
-    return found
+def provider(deployment: Deployment) -> Provider:
+    """The Provider that the Deployment names, with its options. DocumentFault; Unreachable without its package."""
+    from providerscripts import catalogue
+
+    named = deployment.provider
+    return catalogue.open_provider(named.name, deployment.pool, named.options, clock())
 
 
 def balancers(deployment: Deployment) -> tuple[Balancer, ...]:
-    """The Balancers that the Deployment names, in its order. DocumentFault."""
-    return tuple(_adapter("balancers", b.name).build(b.options) for b in deployment.balancers)
+    """The Balancers that the Deployment names, in its order. Errors as provider's."""
+    from providerscripts import catalogue
+
+    return tuple(catalogue.build_balancer(b.name, b.options) for b in deployment.balancers)
 
 
-def _adapter(room: str, name: str) -> Any:
-    import importlib
+def known_adapters() -> tuple[tuple[About, ...], tuple[About, ...]]:
+    """(Providers, Balancers) that the Catalogue knows, the broken ones too."""
+    from providerscripts import catalogue
 
-    try:
-        return importlib.import_module(f"providerscripts.{room}.{name}")
-    except ImportError:
-        raise DocumentFault("deployment.yaml", [f"{name!r} is none of the {room}"]) from None
+    return catalogue.providers(), catalogue.balancers()
 
 
 def prober() -> Prober:
@@ -154,7 +166,7 @@ def world(settings: Settings, deployment: Deployment, store: Store | None = None
     store = store or open_store(settings)
     return World(
         store=store,
-        provider=provider(settings, deployment),
+        provider=provider(deployment),
         balancers=balancers(deployment),
         prober=prober(),
         shell=SshShell(deployment.ladder.ssh or Ssh(key=str(settings.ssh_key or ""))),

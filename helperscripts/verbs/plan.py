@@ -57,12 +57,13 @@ def planned(ask: Ask) -> tuple[str, Plan]:
 
 
 def lines_of(mode: str, plan: Plan) -> list[str]:
-    """The Plan for a person."""
+    """The Plan for a person; with an empty mode no word of what becomes of it."""
     note = {
         "observe": "Mode is observe: the next cycle says this and does nothing. `autoscaler arm` changes that.",
         "production": "The next cycle does this.",
+        "": "",
     }.get(mode, f"Mode is {mode}.")
     if not plan.steps:
-        return [f"Nothing to do: {plan.because}", *([note] if mode != "production" else [])]
+        return [f"Nothing to do: {plan.because}", *([note] if note and mode != "production" else [])]
     rows = [(paint(s.kind.value, _COLOURS.get(s.kind.value, "")), s.name, s.reason) for s in plan.steps]
-    return [plan.because, "", *table(("step", "webserver", "because"), rows, "  "), "", note]
+    return [plan.because, "", *table(("step", "webserver", "because"), rows, "  "), *(["", note] if note else [])]

@@ -1,0 +1,132 @@
+"""The first documents: what `init` writes. Everything that has a default stands there as a comment."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:?=&%@+~-]*(?<!:)", re.ASCII)
+_WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
+
+__all__ = ["deployment_text", "settings_text"]
+
+
+def settings_text(
+    store: str,
+    node: int,
+    reboot: Sequence[str] | None,
+    ssh_key: Path | None,
+    inherited: Mapping[str, str] | None = None,
+) -> str:
+    """settings.yaml of one machine."""
+    reboots = "# reboot: [systemctl, reboot]" if reboot is None else f"reboot: {json.dumps(list(reboot))}"
+    key = f"ssh_key: {_quoted(str(ssh_key))}" if ssh_key else "# ssh_key: /etc/autoscaler/id_ed25519"
+    s3 = "".join(f"  {name}: {_quoted(value)}\n" for name, value in (inherited or {}).items())
+    return f"""\
+# This machine's settings. What all nodes share stands in the Store, in deployment.yaml.
+# `autoscaler doctor` checks both and tells each fault with its line.
+
+# Where the Store is: s3://BUCKET/PREFIX?endpoint=https://HOST or file:///DIRECTORY
+store: {_quoted(store)}
+
+# Which node this is: 1 to the number of nodes. No two machines may have the same.
+node: {node}
+
+# How to reach the bucket, where the URL does not say. Without keys the usual AWS places are looked at.
+{'s3:' if s3 else '# s3:'}
+{s3}\
+#   endpoint: https://objects.example
+#   region: eu-central-1
+#   access_key_file: /etc/autoscaler/access_key      # mode 0600; or access_key_env: NAME
+#   secret_key_file: /etc/autoscaler/secret_key
+#   profile: autoscaler                              # of ~/.aws
+
+# The private key that logs in to webservers, for the health checks over SSH. Mode 0600.
+{key}
+
+# The command that reboots this machine once a cycle has earned it; [] means it is never rebooted.
+{reboots}
+"""
+
+
+def deployment_text(
+    pool: str,
+    nodes: int,
+    provider: str,
+    options: Mapping[str, str],
+    ssh: Mapping[str, str],
+    least: int = 1,
+    most: int = 20,
+) -> str:
+    """deployment.yaml, in mode `observe`."""
+    own = "".join(f"  {key}: {_quoted(value)}\n" for key, value in options.items())
+    if ssh:
+        login = "  ssh:\n" + "".join(f"    {key}: {_quoted(value)}\n" for key, value in ssh.items())
+    else:
+        login = """\
+  # ssh:                     # without this block nobody logs in, and `serving` alone judges
+  #   user: root
+  #   marker: /run/ready     # a file that exists once the webserver is built
+  #   service: nginx         # a unit that must be active
+"""
+    return f"""\
+# What all nodes share. `autoscaler doctor` checks it and tells each fault with its line.
+format: 1
+
+# Part of every webserver's name: ws-{pool}-1-0001
+pool: {pool}
+
+# observe: all is decided, journalled and said, nothing is done. `autoscaler arm` makes it production.
+# development: no autoscaling at all.
+mode: observe
+
+# How many autoscaler nodes share the fleet. NO_AUTOSCALERS in the Profile precedes it.
+nodes: {nodes}
+
+# The Profile may tighten these, never loosen them. max counts everything that may cost money.
+limits:
+  min: {least}
+  max: {most}
+
+# Who rents the webservers: `autoscaler providers` lists them and what each needs.
+provider:
+  name: {provider}
+{own}
+# What a webserver is made of, in the provider's words.
+# server:
+#   image: debian-13
+#   size: small
+#   region: fra1
+
+# Where visitors reach a webserver.
+# port: 80
+
+# Who sends visitors to the webservers: `autoscaler providers` lists them too.
+# balancers:
+#   - name: haproxy
+#     file: /etc/haproxy/haproxy.cfg
+#     socket: /run/haproxy/admin.sock
+#     backend: web
+
+# The health checks, ever stricter.
+ladder:
+  http:
+    path: /
+    # host: www.example.org  # Host header and TLS name of the site
+    # tls: verified
+    # accept: [200, 301, 302, 303]
+{login}
+# first-contact: believe the host key a webserver shows at its first connection, within its boot time.
+# host_key: provider
+
+# rules:                     # `autoscaler doctor` shows all of them with the values in force
+#   booting: 20 min
+#   strikes: 2
+"""
+
+
+def _quoted(text: str) -> str:
+    """As YAML reads it back: plain where that is certain, else in JSON's quotes, which YAML knows."""
+    return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else json.dumps(text)

@@ -1,0 +1,149 @@
+"""The Inquiry: what `init` has to know, from flags, from what is there already, or from a person at a terminal."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from helperscripts.ask import Ask
+from utilities.errors import AskerErred
+
+if TYPE_CHECKING:
+    from helperscripts.settings import Settings
+
+__all__ = ["answered", "key", "login", "named", "path_of", "placed", "provider", "reboot"]
+
+HERE = ("local", "docker", "memory")  # providers whose webservers would go down with this machine
+
+
+
+def path_of(ask: Ask) -> Path:
+    """Where this machine's settings are, or will be."""
+    from helperscripts.settings import SYSTEM, usual_paths
+
+    chosen = ask.settings_path or os.environ.get("AUTOSCALER_SETTINGS")
+    if chosen:
+        return Path(chosen).absolute()
+    for path in usual_paths(os.environ):
+        if path.exists():
+            return path
+    above = SYSTEM.parent if SYSTEM.parent.exists() else SYSTEM.parent.parent
+    return SYSTEM if os.access(above, os.W_OK) else usual_paths(os.environ)[1]
+
+
+def placed(ask: Ask, path: Path, asking: bool) -> tuple[Settings, str, int]:
+    """The Settings there are, the Store's URL, and which node this is. AskerErred when nobody can tell."""
+    from helperscripts.settings import Settings, read_settings, state_directory
+
+    before = read_settings(path, os.environ) if path.exists() else Settings(state=state_directory(os.environ))
+    url = ask.store_url or os.environ.get("AUTOSCALER_STORE") or before.store
+    if not url and not asking:
+        raise AskerErred("where is the Store? Say --store s3://BUCKET/PREFIX or --store file:///DIRECTORY")
+    url = url or answered("Store (s3://BUCKET/PREFIX or file:///DIRECTORY)", None, None, asking)
+    given = os.environ.get("AUTOSCALER_NODE", "")
+    node = ask.node or (int(given) if given.isdigit() else None) or before.node
+    if node is None:
+        node = int(answered("node (1 for the first machine, 2 for the second)", None, 1, asking))
+    if not 1 <= node <= 99:
+        raise AskerErred(f"node {node} is none: 1 to 99")
+    return before, url, node
+
+
+def answered(question: str, given: object, default: object, asking: bool) -> str:
+    """What was given; else the person's answer; else the default."""
+    if given is not None:
+        return str(given)
+    if not asking:
+        return str(default)
+    return str(click.prompt(question, default=default, err=True))
+
+
+def provider(
+    given: str | None, sets: tuple[str, ...], asking: bool, settings: Settings
+) -> tuple[str, dict[str, str]]:
+    """The Provider's name and its settings. AskerErred."""
+    from helperscripts.wiring import known_adapters
+
+    known = {about.name: about for about in known_adapters()[0] if about.name != "memory"}
+    name = answered(f"provider ({', '.join(known)})", given, "local", asking)
+    if name not in known:
+        import difflib
+
+        near = difflib.get_close_matches(name, list(known), 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise AskerErred(f"there is no provider {name!r}; {hint}")
+    options: dict[str, str] = {}
+    for word in sets:
+        key, equals, value = word.partition("=")
+        if not equals or key not in (*known[name].required, *known[name].optional):
+            may = ", ".join((*known[name].required, *known[name].optional))
+            raise AskerErred(f"--set {word}: provider {name} takes KEY=VALUE with {may}")
+        options[key] = value
+    for key in known[name].required:
+        if key in options:
+            continue
+        default = str(settings.state / "local") if (name, key) == ("local", "directory") else None
+        if default is None and not asking:
+            raise AskerErred(f"provider {name} needs --set {key}=VALUE")
+        options[key] = answered(f"{name}: {key}", None, default, asking)
+    return name, options
+
+
+def login(name: str) -> dict[str, str]:
+    """How to log in to its webservers, where we can know it."""
+    if name != "local":
+        return {}
+    import pwd
+
+    return {"user": pwd.getpwuid(os.getuid()).pw_name, "marker": "READY"}
+
+
+def named(body: bytes) -> tuple[str, dict[str, str]]:
+    """The Provider's name and settings in a Deployment that is there already."""
+    from autoscaler.deployment import read_deployment
+    from utilities.documents import read_yaml
+
+    named = read_deployment(read_yaml(body.decode(), "deployment.yaml")).provider
+    return named.name, {key: str(value) for key, value in named.options.items()}
+
+
+def key(
+    given: str | None, name: str, options: dict[str, str], path: Path, asking: bool, dry_run: bool
+) -> Path | None:
+    """The private key for SSH; made when it was asked for and is not there."""
+    if given is None and name == "local" and "authorized_keys" not in options:
+        return Path(options.get("directory", "")).absolute() / "login_key"  # the local provider makes it
+    usual = path.parent / "id_ed25519"
+    if given is None and asking and not path.exists():
+        question = f"an SSH key for health checks over SSH (path, such as {usual}; empty for none)"
+        given = click.prompt(question, default="", show_default=False, err=True) or None
+    if given is None:
+        return None
+    found = Path(given).expanduser().absolute()
+    if not found.exists() and not dry_run:
+        from security.keys import make_pair
+
+        line = make_pair(found, f"autoscaler@{os.uname().nodename}")
+        click.echo(f"made {found}; put this line into the webservers' authorized_keys:\n{line}", err=True)
+    return found
+
+
+def reboot(given: str | None, name: str, asking: bool) -> tuple[str, ...]:
+    """The command that reboots this machine; none where that would take the webservers along."""
+    import shlex
+
+    if given is None and (name in HERE or _contained()):
+        return ()  # its reboot would take the webservers, or the container's host, along
+    if given is None and asking:
+        given = click.prompt(
+            "command that reboots this machine after a cycle (empty: never)",
+            default="systemctl reboot", err=True,
+        )
+    return tuple(shlex.split(given or ""))
+
+
+def _contained() -> bool:
+    return any(Path(p).exists() for p in ("/.dockerenv", "/run/.containerenv", "/run/systemd/container"))

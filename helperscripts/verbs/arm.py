@@ -1,0 +1,87 @@
+"""`arm`: let the nodes act."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from helperscripts.ask import Ask
+from helperscripts.verb import Verb, asks
+from utilities.errors import DocumentFault, HeldElsewhere
+
+if TYPE_CHECKING:
+    from autoscaler.ports import Store
+
+__all__ = ["armed", "command"]
+
+_MODE = re.compile(r"^(mode[ \t]*:[ \t]*)(['\"]?)(\w+)\2", re.MULTILINE)
+TRIES = 5
+
+
+@click.command(
+    "arm",
+    cls=Verb,
+    examples=["autoscaler arm         show the first plan, ask, then let the nodes act", "autoscaler arm --yes"],
+)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@asks
+@click.pass_obj
+def command(ask: Ask, yes: bool) -> int:
+    """Show what the first cycle would do, and switch the Deployment from `observe` to `production`.
+
+    Only the mode's line is changed; every other line and comment stays as it is.
+    """
+    from autoscaler.deployment import Mode
+    from helperscripts.verbs.plan import lines_of, planned
+
+    mode = ask.deployment.mode
+    if mode is Mode.PRODUCTION:
+        ask.answer({"mode": "production", "changed": False})
+        ask.say("already so: mode is production")
+        return 0
+    if mode is Mode.DEVELOPMENT:
+        raise DocumentFault(
+            "deployment.yaml", ["mode is development, which has no autoscaling: write `mode: observe` first"]
+        )
+    _, plan = planned(ask)
+    ask.say(*lines_of("", plan), "")
+    if not ask.confirm("Shall the nodes do this from now on?", yes):
+        ask.say("nothing was changed")
+        return 0
+    _write(ask.store)
+    ask.answer({"mode": "production", "changed": True})
+    ask.say("mode is production: the next cycle acts")
+    return 0
+
+
+def armed(text: str) -> str:
+    """The Deployment's text in mode production; nothing else in it is changed."""
+    if _MODE.search(text):
+        return _MODE.sub(lambda found: f"{found[1]}production", text, count=1)
+    return text + ("" if text.endswith("\n") else "\n") + "mode: production\n"
+
+
+def _write(store: Store) -> None:
+    from autoscaler.deployment import KEY, Mode, read_deployment
+    from autoscaler.ports import LostRace
+    from utilities.documents import read_yaml
+
+    for _ in range(TRIES):
+        found = store.get(KEY)
+        if found is None:
+            raise DocumentFault(KEY, ["it was removed meanwhile"])
+        text = found.body.decode()
+        before = read_deployment(read_yaml(text, KEY))
+        if before.mode is Mode.PRODUCTION:
+            return
+        after = armed(text)
+        if before.mode is not Mode.OBSERVE or read_deployment(read_yaml(after, KEY)).mode is not Mode.PRODUCTION:
+            raise DocumentFault(KEY, ["its mode is not written on a line of its own: write `mode: production`"])
+        try:
+            store.swap(KEY, after.encode(), found.version)
+            return
+        except LostRace:
+            continue
+    raise HeldElsewhere(f"{KEY} was changed by others {TRIES} times while we tried: ask again")
