@@ -1,0 +1,240 @@
+"""The Examination: what `doctor` looks at, one Check after another. A check that cannot be made is `unknown`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from helperscripts import wiring
+from helperscripts.ask import Ask
+from utilities.errors import DocumentFault, Trouble, Unreachable
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.ports import Store
+
+__all__ = ["Check", "Found", "examine"]
+
+_PROBE = {
+    "yes": "it honours conditional writes: no two nodes can overwrite each other",
+    "create-only": "it honours If-None-Match, not If-Match: each node serves only its own share, nobody takes over",
+    "no": "it ignores conditional writes: each node serves only its own share, nobody takes over",
+}
+
+
+class Found(StrEnum):
+    """`note` is nothing to repair, but worth knowing."""
+
+    OK = "ok"
+    NOTE = "note"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Check:
+    """`code` is what the exit code becomes of: 0, 3 a document is at fault, 4 the world cannot be reached."""
+
+    what: str
+    found: Found
+    told: str
+    code: int = 0
+
+
+def examine(ask: Ask) -> Iterator[Check]:
+    """Every check, as it is made. Nothing is changed, but for the probe's own keys, which it takes away."""
+    yield from _tried("settings", lambda: _settings(ask))
+    yield from _tried("state", lambda: _state(ask))
+    store = None
+    try:
+        store = ask.store
+        yield from _store(store)
+    except Trouble as err:
+        yield Check("store", Found.BAD, str(err), 3 if err.exit_code in (2, 3) else 4)
+    deployment = None
+    if store is not None:
+        try:
+            deployment = ask.deployment
+            nodes = f"{deployment.nodes} node{'s' if deployment.nodes != 1 else ''}"
+            told = f"pool {deployment.pool}, provider {deployment.provider.name}, {nodes}, mode {deployment.mode}"
+            yield Check("deployment", Found.OK, told)
+        except DocumentFault as fault:
+            yield from (Check("deployment", Found.BAD, str(f), 3) for f in fault.faults)
+        except Trouble as err:
+            yield Check("deployment", Found.UNKNOWN, str(err), 4)
+    if store is not None and deployment is not None:
+        known, opened = deployment, store
+        for what, look in (
+            ("profile", lambda: _profile(known, opened)),
+            ("node", lambda: _node(ask, known, opened)),
+            ("provider", lambda: _provider(known)),
+            ("host keys", lambda: _pins(known)),
+            ("balancers", lambda: _balancers(known)),
+            ("ssh key", lambda: _key(ask, known)),
+        ):
+            yield from _tried(what, look)
+    yield from _tried("reboot", lambda: _reboot(ask))
+    yield from _tried("crontab", lambda: _crontab(ask))
+
+
+def _tried(what: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    try:
+        yield from look()
+    except DocumentFault as fault:
+        yield from (Check(what, Found.BAD, f"{fault.where}: {f}", 3) for f in fault.faults)
+    except Unreachable as err:
+        yield Check(what, Found.UNKNOWN, str(err), 4)
+    except Trouble as err:
+        yield Check(what, Found.BAD, str(err), 3)
+
+
+def _settings(ask: Ask) -> Iterator[Check]:
+    settings = ask.settings
+    told = str(settings.source) if settings.source else "no file; the environment and the command line"
+    told += f": node {settings.node}" if settings.node else ": which node this is stands nowhere"
+    told += f", all waiting divided by {settings.hurry}" if settings.hurry > 1 else ""
+    yield Check("settings", Found.OK if settings.node else Found.NOTE, told)
+
+
+def _state(ask: Ask) -> Iterator[Check]:
+    path = ask.state
+    above = path
+    while not above.exists() and above != above.parent:
+        above = above.parent
+    if not os.access(above, os.W_OK):
+        yield Check("state", Found.BAD, f"{path} cannot be written: set AUTOSCALER_STATE or `state:` in settings", 3)
+    else:
+        yield Check("state", Found.OK, str(path))
+
+
+def _store(store: Store) -> Iterator[Check]:
+    from autoscaler.book import StoreClock
+    from autoscaler.deployment import KEY, Deployment
+
+    found = store.get(KEY)
+    yield Check("store", Found.OK, store.where)
+    verdict = store.conditional.value
+    yield Check("probe", Found.OK if verdict == "yes" else Found.NOTE, f"{verdict}: {_PROBE[verdict]}")
+    if found is None:
+        yield Check("clock", Found.UNKNOWN, "the Store holds nothing yet whose answer would tell its time")
+        return
+    time = StoreClock(wiring.clock())
+    time.hear(found.date)
+    skew = time.skew()
+    side = "ahead of" if skew > 0 else "behind"
+    told = f"{abs(skew):.0f} s {side} the Store's" if abs(skew) >= 1 else "as the Store's"
+    if abs(skew) > Deployment.skew:
+        yield Check("clock", Found.BAD, f"{told}: set this machine's clock (timedatectl set-ntp true)", 4)
+    else:
+        yield Check("clock", Found.OK, told)
+
+
+def _profile(deployment: Deployment, store: Store) -> Iterator[Check]:
+    from autoscaler.book import StoreClock
+    from autoscaler.observe import read_wish
+    from autoscaler.switch import read_switch
+
+    time = StoreClock(wiring.clock())
+    wish = read_wish(store, deployment, time)
+    if wish.fault is not None:
+        raise wish.fault
+    yield Check("profile", Found.OK, f"{wish.because}; at least {wish.limits.min}, at most {wish.limits.max}")
+    switch = read_switch(store, time.now())
+    if switch is not None:
+        yield Check("switch", Found.NOTE, switch.sentence())
+
+
+def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
+    from autoscaler.book import StoreClock
+    from autoscaler.node import key_of, read_heartbeat
+    from autoscaler.observe import read_wish
+
+    node = wiring.node(ask.settings)
+    time = StoreClock(wiring.clock())
+    nodes = read_wish(store, deployment, time).nodes
+    if node.ordinal > nodes:
+        yield Check("node", Found.BAD, f"this is node {node.ordinal} and there are {nodes}: it has no share", 3)
+        return
+    key = key_of(node.ordinal)
+    found = store.get(key)
+    heart = read_heartbeat(found.body, key) if found is not None else None
+    if heart is not None and heart.machine not in ("", node.machine):
+        told = f"{heart.host or heart.machine} was heard as node {node.ordinal} too: give each its own number"
+        yield Check("node", Found.BAD, told, 3)
+    else:
+        yield Check("node", Found.OK, f"{node.ordinal} of {nodes}, machine id {node.machine[:8]}")
+
+
+def _provider(deployment: Deployment) -> Iterator[Check]:
+    servers = wiring.provider(deployment).list()
+    one = len(servers) == 1
+    yield Check(
+        "provider", Found.OK,
+        f"{deployment.provider.name} lists {len(servers)} server{'' if one else 's'} of pool {deployment.pool}",
+    )
+
+
+def _pins(deployment: Deployment) -> Iterator[Check]:
+    if deployment.ladder.ssh is None:
+        yield Check("host keys", Found.OK, "not needed: the ladder has no ssh block, nobody logs in")
+    elif wiring.provider(deployment).traits.knows_host_key:
+        yield Check("host keys", Found.OK, f"pinned by what provider {deployment.provider.name} tells")
+    elif deployment.host_key == "first-contact":
+        yield Check("host keys", Found.NOTE, "pinned at the first connection within the boot time")
+    else:
+        told = "nobody tells them, so the SSH rungs answer `unknown: no pin` and serving alone judges"
+        yield Check("host keys", Found.NOTE, f"{told}; `host_key: first-contact` would pin them")
+
+
+def _balancers(deployment: Deployment) -> Iterator[Check]:
+    balancers = wiring.balancers(deployment)
+    if not balancers:
+        yield Check("balancers", Found.NOTE, "none: nobody sends visitors to the webservers")
+    for balancer in balancers:
+        admitted = balancer.admitted()
+        yield Check("balancers", Found.OK, f"{balancer.name}: {len(admitted)} admitted")
+
+
+def _key(ask: Ask, deployment: Deployment) -> Iterator[Check]:
+    path = ask.settings.ssh_key
+    if deployment.ladder.ssh is None:
+        yield Check("ssh key", Found.OK, "not needed")
+    elif path is None:
+        yield Check("ssh key", Found.BAD, "the ladder has an ssh block and the settings name no `ssh_key:`", 3)
+    elif not path.exists() and deployment.provider.name == "local":
+        yield Check("ssh key", Found.NOTE, f"{path}: made with the first webserver")
+    else:
+        from security.keys import read_key
+
+        try:
+            yield Check("ssh key", Found.OK, f"{path}: {read_key(path).get_name()}")
+        except Unreachable as err:
+            yield Check("ssh key", Found.BAD, str(err), 3)
+
+
+def _reboot(ask: Ask) -> Iterator[Check]:
+    argv = ask.settings.reboot
+    if wiring.machine(ask.settings).can_reboot():
+        command = " ".join(argv) if argv else "shutdown -r now"
+        yield Check("reboot", Found.OK, f"`{command}` once a cycle has earned it")
+    else:
+        yield Check("reboot", Found.OK, "never: " + ("so the settings say" if argv == () else "no command is set"))
+
+
+def _crontab(ask: Ask) -> Iterator[Check]:
+    from cron.block import tag_of
+    from cron.tab import UserTab
+    from cron.table import show
+
+    if ask.settings.node is None:
+        yield Check("crontab", Found.UNKNOWN, "which node this is stands nowhere")
+        return
+    settings = str(ask.settings.source) if ask.settings.source else None
+    found = show(UserTab(), tag_of(ask.settings.node, settings)) or show(UserTab(), tag_of(ask.settings.node))
+    if found:
+        yield Check("crontab", Found.OK, f"{sum(not line.startswith('#') for line in found)} lines are installed")
+    else:
+        yield Check("crontab", Found.NOTE, "not installed: `autoscaler crontab install`")
