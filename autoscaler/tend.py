@@ -85,10 +85,12 @@ def _tended(record: Record, inputs: Inputs, absent: frozenset[str]) -> Record:
     if record.state is State.CREATING:
         return _creating(record, server, inputs)
     if record.state is State.BOOTING:
+        # What we did not build we do not throw away for never having served: its owner may want it back.
+        end = State.QUARANTINED if record.adopted else State.FAILED
         if server.state is ServerState.FAILED:
-            return record.into(State.FAILED, at, f"the Provider says it failed: {server.detail or 'no detail'}")
+            return record.into(end, at, f"the Provider says it failed: {server.detail or 'no detail'}")
         if at - record.since > inputs.rules.booting:
-            return record.into(State.FAILED, at, f"overdue: not ready {_minutes(inputs.rules.booting)} after it ran")
+            return record.into(end, at, f"overdue: not ready {_minutes(inputs.rules.booting)} after it ran")
     return _located(record, server)
 
 

@@ -1,0 +1,171 @@
+"""daily-scaleup and daily-scaledown: never the wrong way, once though n nodes fire it, quiet in cron while all is well."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from helperscripts import wiring
+from tests.helperscripts.desk import Desk, Said, at_terminal
+from utilities.instant import Instant, from_text
+
+AT = from_text("2026-11-22T07:30:02Z")
+
+
+class At:
+    """A clock that stands at a told time; waiting is real time lost, so it does not wait."""
+
+    def __init__(self, at: Instant) -> None:
+        self.at = at
+
+    def now(self) -> Instant:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        return
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    made = Desk(tmp_path, monkeypatch)
+    made.put("SCALING_MODE=static\nNO_WEBSERVERS=5\n")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked", "then", "sentence"),
+    [
+        ("daily-scaleup", "8", 8, "8 webservers wanted instead of 5 (daily-scaleup 8)"),
+        ("daily-scaleup", "+2", 7, "7 webservers wanted instead of 5 (daily-scaleup +2)"),
+        ("daily-scaleup", "3", 5, "5 is already above 3: nothing to do"),
+        ("daily-scaleup", "30", 20, "30 asked, MAX_WEBSERVERS 20 binds (the default); 20 webservers wanted"),
+        ("daily-scaledown", "3", 3, "3 webservers wanted instead of 5 (daily-scaledown 3)"),
+        ("daily-scaledown", "-2", 3, "3 webservers wanted instead of 5 (daily-scaledown -2)"),
+        ("daily-scaledown", "8", 5, "5 is already below 8: nothing to do"),
+    ],
+)
+def test_never_the_wrong_way(desk: Desk, verb: str, asked: str, then: int, sentence: str) -> None:
+    said = desk(verb, asked, "--verbose")
+    assert said.code == 0
+    assert sentence in said.out
+    assert desk.profile.webservers == then
+    log = (desk.state / "log" / f"{verb}.log").read_text()
+    assert f"exit 0: {asked}: " in log
+
+
+def test_cron_hears_nothing_while_all_is_well(desk: Desk) -> None:
+    assert desk("daily-scaleup", "8") == Said(0, "", "")
+    assert "8 webservers wanted" in (desk.state / "log" / "daily-scaleup.log").read_text()
+
+
+def test_a_person_at_a_terminal_is_told(desk: Desk) -> None:
+    code, seen = at_terminal(["daily-scaleup", "8"], [])
+    assert (code, seen) == (0, "8 webservers wanted instead of 5 (daily-scaleup 8)\n")
+
+
+@pytest.mark.parametrize(
+    ("verb", "asked", "sentence"),
+    [
+        ("daily-scaleup", "-2", "daily-scaleup -2: it never lowers: use daily-scaledown"),
+        ("daily-scaledown", "+2", "daily-scaledown +2: it never raises: use daily-scaleup"),
+        ("daily-scaleup", "many", "daily-scaleup takes a whole number from 1 on, like 8 or +2, not 'many'"),
+        ("daily-scaledown", "0", "daily-scaledown takes a whole number from 1 on"),
+    ],
+)
+def test_wrong_words_change_nothing(desk: Desk, verb: str, asked: str, sentence: str) -> None:
+    before = desk.text
+    said = desk(verb, asked)
+    assert (said.code, said.out) == (2, "")
+    assert sentence in said.err
+    assert len(said.err.splitlines()) == 1
+    assert desk.text == before
+    assert "exit 2" in (desk.state / "log" / f"{verb}.log").read_text()
+
+
+def test_trouble_is_told_from_cron_each_time_for_each_loses_an_event(desk: Desk) -> None:
+    desk.setenv("AUTOSCALER_STORE", f"file://{desk.folder}/nowhere")
+    for _ in range(2):
+        said = desk("daily-scaleup", "8")
+        assert said.code == 4
+        assert "daily-scaleup 8: " in said.err
+    desk.setenv("AUTOSCALER_STORE", f"file://{desk.folder}/store")
+    desk.store.delete("scalingprofile/profile.cnf")
+    said = desk("daily-scaleup", "8")
+    assert said.code == 3
+    assert "there is no Profile yet: `adjust-scaling N` makes one" in said.err
+
+
+def test_the_deployments_limits_bind(desk: Desk) -> None:
+    desk.deployment("limits: {max: 7}\n")
+    assert "MAX_WEBSERVERS 7 binds (Deployment)" in desk("daily-scaleup", "8", "--verbose").out
+    assert desk.profile.webservers == 7
+
+
+def test_an_event_happens_once_though_nodes_fire_it_seconds_apart(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for node, later in ((1, 0.0), (2, 1.0), (3, 59.0)):
+        monkeypatch.setattr(wiring, "clock", lambda later=later: At(Instant(AT + later)))
+        said = desk("daily-scaleup", "+2", "--node", str(node), "--json")
+        assert said.json["changed"] is (node == 1)
+    assert desk.profile.webservers == 7
+    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + 3600)))
+    assert desk("daily-scaleup", "+2", "--node", "1", "--json").json["changed"]
+    assert desk.profile.webservers == 9
+
+
+def test_two_machines_that_are_no_nodes_fire_one_event(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is known by its name, so that a line copied to several machines counts once."""
+    import os
+
+    monkeypatch.setattr(wiring, "clock", lambda: At(AT))
+    first = desk("daily-scaleup", "+2", "--json").json
+    real = os.uname()
+    other = os.uname_result((real.sysname, "another", real.release, real.version, real.machine))
+    monkeypatch.setattr(os, "uname", lambda: other)
+    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + 61)))
+    second = desk("daily-scaleup", "+2", "--json").json
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert first["event"] != second["event"]
+    assert desk.profile.webservers == 7
+
+
+def test_three_nodes_at_the_same_instant(desk: Desk) -> None:
+    """Three processes race for one swap; the losers find the event applied."""
+    import subprocess
+    import sys
+
+    from tests.helperscripts.desk import ROOT
+
+    answers: list[subprocess.CompletedProcess[str]] = []
+
+    def fire(node: int) -> None:
+        answers.append(
+            subprocess.run(
+                [sys.executable, "-m", "helperscripts.cli", "daily-scaleup", "+2", "--node", str(node), "--json"],
+                cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+            )
+        )
+
+    threads = [threading.Thread(target=fire, args=(node,)) for node in (1, 2, 3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [a.returncode for a in answers] == [0, 0, 0], answers
+    import json
+
+    assert sorted(json.loads(a.stdout)["changed"] for a in answers) == [False, False, True]
+    assert desk.profile.webservers == 7
+
+
+def test_an_override_keeps_its_number_and_goes_back_to_the_new_one(desk: Desk) -> None:
+    desk("adjust-scaling", "9", "--until", "+2h", "--yes")
+    said = desk("daily-scaleup", "8", "--verbose")
+    assert "override of 9 holds until" in said.out
+    assert (desk.profile.webservers, desk.profile.lasting) == (9, 8)

@@ -1,0 +1,112 @@
+"""release: out of the records, out of the balancers, its label off; it runs on, and nobody touches it again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from autoscaler.ports import BalancerUnreachable, Doubtful
+from autoscaler.webserver import State
+from tests.helperscripts.desk import at_rig, call
+from tests.worlds.memory import Rig
+
+
+@pytest.fixture
+def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
+    made = Rig(wanted=2)
+    at_rig(made, monkeypatch, tmp_path)
+    made.settle()
+    assert len(made.up) == 2
+    return made
+
+
+def test_a_released_webserver_runs_on_without_visitors_label_or_record(rig: Rig) -> None:
+    name, other = rig.up
+    said = call("release", name)
+    assert said.code == 0, said.err
+    assert said.out.startswith(f"{name} is released: it keeps running")
+    assert name not in rig.share().records
+    assert rig.admitted == [other]
+    assert rig.provider.machine(name).pool is None  # type: ignore[union-attr]
+    rig.settle()
+    assert name in rig.alive
+    assert rig.provider.deletes.total() == 0
+    assert len(rig.up) == 2  # another was built in its place
+
+
+def test_the_last_one_with_visitors_stays(rig: Rig) -> None:
+    name, other = rig.up
+    rig.balancer.withdraw(other)
+    before = rig.share()
+    said = call("release", name)
+    assert said.code == 5
+    assert f"{name} is the last one with visitors in memory: nothing was changed" in said.err
+    assert rig.share() == before
+    assert rig.admitted == [name]
+
+
+def test_killed_after_the_record_a_second_release_finishes(rig: Rig) -> None:
+    name, _ = rig.up
+    withdraw = rig.balancer.withdraw
+
+    def lost(name: str, leave: int = 1) -> bool:
+        raise BalancerUnreachable("the socket is gone")
+
+    rig.balancer.withdraw = lost  # type: ignore[method-assign]
+    said = call("release", name)
+    assert said.code == 6
+    assert "out of the records, but not out of memory: the socket is gone; ask again to finish" in said.err
+    rig.balancer.withdraw = withdraw  # type: ignore[method-assign]
+    label = rig.provider.label
+
+    def doubtful(id: str, pool: str | None) -> None:
+        raise Doubtful("no answer")
+
+    rig.provider.label = doubtful  # type: ignore[method-assign]
+    assert call("release", name).code == 6
+    rig.provider.label = label  # type: ignore[method-assign]
+    assert call("release", name).code == 0
+    assert name not in rig.admitted
+    assert rig.provider.machine(name).pool is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("state", "id", "sentence"),
+    [(State.DELETING, "x", "is being destroyed already"), (State.REQUESTED, None, "there is no machine yet")],
+)
+def test_what_is_going_or_not_yet_there_is_not_released(
+    rig: Rig, state: State, id: str | None, sentence: str
+) -> None:
+    import dataclasses
+
+    from autoscaler.share import key_of
+
+    share = rig.share()
+    name = rig.up[0]
+    record = dataclasses.replace(share.records[name], state=state, id=id)
+    rig.store.put(key_of(1), share.with_records([record]).body())
+    before = rig.share()
+    said = call("release", name)
+    assert said.code == 2
+    assert sentence in said.err
+    assert rig.share() == before
+
+
+def test_an_unknown_name_names_the_near(rig: Rig) -> None:
+    said = call("release", "ws-web-1-0009")
+    assert said.code == 2
+    assert "no webserver is called 'ws-web-1-0009'; near: ws-web-1-000" in said.err
+
+
+def test_adopt_and_release_go_round(rig: Rig) -> None:
+    rig.want(3)
+    rig.provider.add("old-1")
+    for _ in range(2):
+        assert call("adopt", "old-1").code == 0
+        rig.settle()
+        assert "old-1" in rig.up
+        assert call("release", "old-1", "--json").json["name"] == "old-1"
+        rig.want(2)
+        rig.settle()
+        rig.want(3)
