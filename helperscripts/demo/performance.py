@@ -1,4 +1,4 @@
-"""A performance: the stage is built, the story played, the table drawn; everything is taken down, whatever happens."""
+"""A performance: the stage is built, the story played, the table drawn; all is taken down, whatever happens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from helperscripts.demo.processes import marks
+from helperscripts.demo.processes import adopt_orphans, marks
 from helperscripts.demo.screen import Screen
 from helperscripts.demo.stage import Stage, clear, finished, new_folder
 from utilities.errors import Trouble
@@ -41,6 +41,7 @@ def perform(wishes: Wishes, screen: Screen | None = None) -> int:
         try:
             for old in finished():
                 shutil.rmtree(old, ignore_errors=True)
+            adopt_orphans()
             folder = new_folder()
             code = _play(
                 Stage(folder, wishes.hurry, shutil.which("haproxy", path=_search()), moto=wishes.s3), wishes, screen

@@ -6,6 +6,7 @@ its environment for a nicer title (sshd does) is found as the child, or in the s
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -13,10 +14,17 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-__all__ = ["MARK", "environment", "marked", "marks", "own_program", "start", "sweep"]
+__all__ = ["MARK", "adopt_orphans", "bury", "environment", "marked", "marks", "own_program", "start", "sweep"]
 
 MARK = "AUTOSCALER_DEMO"
+
+
+class _Stat(NamedTuple):
+    parent: int
+    session: int
+    start: int
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -24,6 +32,10 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     programs = [str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]
     home = folder / "home"
     home.mkdir(exist_ok=True)
+    here = Path(__file__).resolve().parents[2]
+    # Of a checkout our modules must be found by every cron line; an installation's own folder needs no mention.
+    paths = [] if here.name in ("site-packages", "dist-packages") else [str(here)]
+    paths.extend(filter(None, [os.environ.get("PYTHONPATH")]))
     return {
         MARK: str(folder),
         "HOME": str(home),
@@ -31,7 +43,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "SHELL": "/bin/sh",
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(programs),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),  # this checkout or installation
+        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
         **more,
     }
 
@@ -63,11 +75,11 @@ def marked(folder: Path, besides: frozenset[int] = frozenset()) -> list[int]:
     """The processes of this demo: marked ones, their descendants, and those in their sessions."""
     stats = {pid: found for pid in _pids() if (found := _stat(pid)) is not None}
     ours = {pid for pid in stats if _mark(pid) == str(folder)}
-    sessions = {stats[pid][1] for pid in ours} - {os.getsid(0)}
-    ours |= {pid for pid, (_, session) in stats.items() if session in sessions}
+    sessions = {stats[pid].session for pid in ours} - {os.getsid(0)}
+    ours |= {pid for pid, told in stats.items() if told.session in sessions}
     grown = True
     while grown:
-        more = {pid for pid, (parent, _) in stats.items() if parent in ours} - ours
+        more = {pid for pid, told in stats.items() if told.parent in ours} - ours
         ours |= more
         grown = bool(more)
     return sorted(ours - {os.getpid()} - besides)
@@ -76,23 +88,35 @@ def marked(folder: Path, besides: frozenset[int] = frozenset()) -> list[int]:
 def sweep(folder: Path, patience: float = 15.0, besides: frozenset[int] = frozenset()) -> list[int]:
     """Kill all of this demo's processes, and those they start meanwhile. Who is left after `patience` seconds."""
     deadline = time.monotonic() + patience
-    while left := marked(folder, besides):
+    killed: dict[int, int] = {}  # pid: start; one that is being ended has no environment to know it by
+    while True:
+        found = marked(folder, besides)
         for number in (signal.SIGSTOP, signal.SIGKILL):  # stopped first, so that none forks away
-            for pid in left:
+            for pid in found:
                 try:
                     os.kill(pid, number)
                 except ProcessLookupError:
                     continue
                 except PermissionError:
-                    return left
-        _reap()
+                    return found
+        killed |= {pid: told.start for pid in found if (told := _stat(pid)) is not None}
+        bury()
+        left = [pid for pid, start in killed.items() if (told := _stat(pid)) is not None and told.start == start]
+        if not found and not left:
+            return []
         if time.monotonic() > deadline:
-            return marked(folder, besides)
-        time.sleep(0.02)
-    return []
+            return left
+        time.sleep(0.01)
 
 
-def _reap() -> None:
+def adopt_orphans() -> None:
+    """What loses its parent below us becomes our child, as init's otherwise: then nobody else need bury it."""
+    subreaper = 36  # PR_SET_CHILD_SUBREAPER, prctl(2)
+    ctypes.CDLL(None).prctl(subreaper, 1, 0, 0, 0)
+
+
+def bury() -> None:
+    """Let go of all children that have ended."""
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass
@@ -113,12 +137,12 @@ def _mark(pid: int) -> str:
     return next((os.fsdecode(word[len(prefix) :]) for word in words if word.startswith(prefix)), "")
 
 
-def _stat(pid: int) -> tuple[int, int] | None:
-    """(parent, session) of a process that is no zombie."""
+def _stat(pid: int) -> _Stat | None:
+    """Of a process that is no zombie."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
     except OSError:
         return None
     if not fields or fields[0] in (b"Z", b"X"):
         return None
-    return int(fields[1]), int(fields[3])
+    return _Stat(int(fields[1]), int(fields[3]), int(fields[19]))

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from helperscripts.demo.power import boot
-from helperscripts.demo.processes import MARK, environment, own_program, start, sweep
+from helperscripts.demo.processes import MARK, bury, environment, own_program, start, sweep
 from utilities.errors import PartFailed, Unreachable
 
 __all__ = ["NODES", "Stage", "clear", "finished", "new_folder"]
@@ -65,6 +65,7 @@ def clear(folder: Path, besides: frozenset[int] = frozenset()) -> list[int]:
         provider = open_webservers(folder)
         for server in provider.list(everything=True):
             provider.delete(server.id)
+    bury()
     return left
 
 

@@ -119,7 +119,8 @@ class Story:
             self._wait(one_replaced, f"{' and '.join(left)} were to be replaced, and gone")
             seen = self.observer.look()
             for name in [n for n, share in left.items() if _replaced(seen, n, share)]:
-                new = max(r.name for r in seen.up if r.name.startswith(f"ws-web-{left.pop(name)}-"))
+                share = left.pop(name)
+                new = max(r.name for r in seen.up if r.name.startswith(f"ws-web-{share}-"))
                 self.screen.done(f"{name} is replaced by {new}, and destroyed.")
         self._wait(_settled(MANY), f"{MANY} were to serve again")
 

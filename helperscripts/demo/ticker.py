@@ -18,7 +18,7 @@ from pathlib import Path
 
 from helperscripts.demo.clock import StoryClock
 from helperscripts.demo.power import Power, boot, read_power
-from helperscripts.demo.processes import environment, start, sweep
+from helperscripts.demo.processes import environment, start
 
 __all__ = ["Job", "NodeCron", "main"]
 
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> None:
     ticked: datetime | None = None
     while True:
         if os.getppid() != demo and not (asked.folder / "kept").exists():
-            sweep(asked.folder)
+            _end_all(asked.folder)
             return
         for node in nodes:
             node.look()
@@ -116,6 +116,16 @@ def main(argv: list[str] | None = None) -> None:
         ticked = now
         if (asked.folder / "still").exists() and not any(node.jobs for node in nodes):
             (asked.folder / "quiet").touch()
+
+
+def _end_all(folder: Path) -> None:
+    """The demo was killed with -9 and could not take itself down."""
+    import shutil
+
+    from helperscripts.demo.stage import clear
+
+    clear(folder)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
