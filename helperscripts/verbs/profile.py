@@ -89,7 +89,6 @@ def show(ask: Ask) -> None:
     examples=[
         "autoscaler profile check                  the one in the Store",
         "autoscaler profile check my.cnf           a file, without any Store",
-        "cat my.cnf | autoscaler profile check -",
     ],
 )
 @click.argument("file", required=False, metavar="[FILE]")

@@ -88,7 +88,7 @@ def test_the_lease_is_nobodys_to_amend(store: MemoryStore) -> None:
 
 
 def test_a_share_that_is_not_there(store: MemoryStore) -> None:
-    with pytest.raises(AskerErred, match="there is no shares/2.json yet"):
+    with pytest.raises(AskerErred, match=r"there is no shares/2\.json yet"):
         amend(store, 2, protected)
 
 

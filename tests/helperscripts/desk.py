@@ -1,4 +1,4 @@
-"""An operator's desk: verbs called in this process as the console scripts call them, on a Store that is really there."""
+"""An operator's desk: verbs called in this process as the console scripts call them, on a real Store."""
 
 from __future__ import annotations
 

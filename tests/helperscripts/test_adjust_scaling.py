@@ -89,7 +89,7 @@ def test_the_same_number_is_nothing_to_do(desk: Desk) -> None:
 @pytest.mark.parametrize(
     ("argv", "code", "sentence"),
     [
-        (["21", "--yes"], 2, "21 is above MAX_WEBSERVERS 20, which stands by default, for there is no deployment.yaml"),
+        (["21", "--yes"], 2, "21 is above MAX_WEBSERVERS 20, which stands by default, for there is no deployment"),
         (["+16", "--yes"], 2, "5+16 = 21 is above MAX_WEBSERVERS 20"),
         (["-5", "--yes"], 2, "5-5 = 0 is below MIN_WEBSERVERS 1"),
         (["0", "--yes"], 2, "0 webservers cannot serve a site"),

@@ -1,4 +1,4 @@
-"""daily-scaleup and daily-scaledown: never the wrong way, once though n nodes fire it, quiet in cron while all is well."""
+"""daily-scaleup and daily-scaledown: never the wrong way, once though n nodes fire it, quiet in cron."""
 
 from __future__ import annotations
 

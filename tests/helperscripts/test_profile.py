@@ -53,7 +53,11 @@ def test_check_lists_all_faults_with_their_lines(desk: Desk) -> None:
         assert said.code == 3
         lines = said.err.splitlines()
         assert [line.split(": ")[2].split()[0] for line in lines[:-1]] == ["line"] * (len(lines) - 1)
-        for number, word in ((1, "NO_WEBSERVERS must be at least 1"), (2, "MIN_WEBSERVERS 9 is above"), (4, "OVERRIDE_UNTIL must")):
+        for number, word in (
+            (1, "NO_WEBSERVERS must be at least 1"),
+            (2, "MIN_WEBSERVERS 9 is above"),
+            (4, "OVERRIDE_UNTIL must"),
+        ):
             assert any(line.startswith(f"autoscaler: {where}: line {number}: {word}") for line in lines), lines
         assert "SCALING_MODE is missing" in lines[-1]
 

@@ -93,6 +93,30 @@ def test_what_is_going_or_not_yet_there_is_not_released(
     assert rig.share() == before
 
 
+def test_a_cycle_that_seals_it_meanwhile_wins(rig: Rig) -> None:
+    """Sealed as deleting is final: it must stay in the records until it is proved gone."""
+    import dataclasses
+
+    from autoscaler.ports import Member
+    from autoscaler.share import key_of
+
+    name = rig.up[0]
+    admitted = rig.balancer.admitted
+
+    def sealing() -> tuple[Member, ...]:
+        share = rig.share()
+        record = dataclasses.replace(share.records[name], state=State.DELETING)
+        rig.store.put(key_of(1), share.with_records([record]).body())
+        return admitted()
+
+    rig.balancer.admitted = sealing  # type: ignore[method-assign]
+    said = call("release", name)
+    assert said.code == 2
+    assert "is being destroyed already" in said.err
+    assert rig.share().records[name].state is State.DELETING
+    assert name in [m.name for m in admitted()]
+
+
 def test_an_unknown_name_names_the_near(rig: Rig) -> None:
     said = call("release", "ws-web-1-0009")
     assert said.code == 2
