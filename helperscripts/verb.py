@@ -66,7 +66,7 @@ class _Shown(click.Command):
         common: list[tuple[str, str]] = []
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx)
-            if record is not None:
+            if record is not None and isinstance(param, click.Option):  # newer clicks tell arguments here too
                 (common if isinstance(param, Everywhere) else own).append(record)
         for title, records in (("Options", own), ("Options of every verb", common)):
             if records:
