@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autoscaler.ports import Store
     from helperscripts.settings import Settings
 
-__all__ = ["Ask", "say"]
+__all__ = ["Ask", "say", "unheard"]
 
 
 class Ask:
@@ -112,12 +112,16 @@ class Ask:
 
 
 def say(text: str) -> None:
-    """On stdout. A reader who has gone ends nothing."""
+    """On stdout. A reader who has gone ends nothing: what was begun is finished, and its exit code stays true."""
     try:
         click.echo(text)
     except BrokenPipeError:
-        # Whoever read us has gone; what was begun is still finished, and its exit code stays true.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        unheard()
+
+
+def unheard() -> None:
+    """Nobody reads our stdout any more: from now on it leads nowhere, or Python would complain when closing it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _user() -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from helperscripts.ask import Ask
+from helperscripts.ask import Ask, unheard
 from utilities.errors import DocumentFault, Trouble
 
 __all__ = ["Ends", "complain", "judged", "told"]
@@ -34,10 +33,6 @@ class Ends(click.Command):
         try:
             answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             code = answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
-        except SystemExit as end:
-            if not isinstance(end.__context__, BrokenPipeError):
-                raise
-            code = 0  # click's own answer to a reader who has gone while it printed help
         except Exception as err:  # noqa: BLE001  every ending is told here, by its kind
             code, lines = judged(err, ask if isinstance(ask, Ask) else Ask())
             for line in lines:
@@ -45,6 +40,14 @@ class Ends(click.Command):
         if standalone_mode:
             sys.exit(code)
         return code
+
+    def make_context(self, *args: Any, **more: Any) -> click.Context:
+        """As click's; a reader who has gone while help is printed ends it quietly."""
+        try:
+            return super().make_context(*args, **more)
+        except BrokenPipeError:
+            unheard()
+            raise click.exceptions.Exit(0) from None
 
 
 def told(err: Trouble) -> list[str]:
@@ -68,10 +71,6 @@ def judged(err: Exception, ask: Ask) -> tuple[int, list[str]]:
         if isinstance(err.__cause__, KeyboardInterrupt):
             return INTERRUPTED, []
         return 2, ["no answer: nothing was changed"]
-    if isinstance(err, BrokenPipeError):
-        # Nobody reads us any more. Python would complain once again while closing stdout.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0, []
     return OUR_BUG, [_our_bug(err, ask)]
 
 
