@@ -13,6 +13,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import uuid
 from functools import cache
 from pathlib import Path
 
@@ -57,13 +58,32 @@ def authorized(given: str, directory: Path) -> str:
             return Path(given).expanduser().read_text()
         except OSError as err:
             raise AskerErred(f"authorized_keys: {given} is no public key and cannot be read: {err}") from None
-    public = directory / "login_key.pub"
+    private = directory / "login_key"
+    if not private.exists():
+        # Creates run side by side: whoever links first has made the key, the others let it in too.
+        new = directory / f".login_key-{uuid.uuid4().hex}"
+        try:
+            make_key(new)
+            os.link(new, private)
+        except FileExistsError:
+            pass
+        finally:
+            new.unlink(missing_ok=True)
+    return _public_of(private)
+
+
+def _public_of(private: Path) -> str:
+    """The key's own public line; kept beside it for people, and never read from there."""
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
+
+    key = load_ssh_private_key(private.read_bytes(), None).public_key()
+    line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode() + "\n"
+    public = private.with_suffix(".pub")
     if not public.exists():
-        new = directory / f".login_key-{os.getpid()}"
-        line = make_key(new)
-        os.replace(new, directory / "login_key")
-        public.write_text(line + "\n")
-    return public.read_text()
+        new = private.with_name(f".login_key-{uuid.uuid4().hex}.pub")
+        new.write_text(line)
+        os.replace(new, public)
+    return line
 
 
 def prepare(folder: Path, final: Path, address: str, port: int, keys: str, kind: str) -> tuple[str, list[str]]:

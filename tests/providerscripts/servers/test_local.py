@@ -536,3 +536,17 @@ def test_a_create_that_never_got_its_first_process_is_listed_as_failed(directory
     assert (seen.state, seen.pool) == (ServerState.FAILED, "web")
     provider.delete(made.id)
     assert provider.list() == ()
+
+
+def test_creates_side_by_side_let_in_one_and_the_same_login_key(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from providerscripts.servers.local_ssh import authorized
+
+    for trial in range(20):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        with ThreadPoolExecutor(8) as pool:
+            lines = set(pool.map(lambda _, f=folder: authorized("", f), range(8)))
+        assert len(lines) == 1, "some webservers would refuse the key that is left"
+        assert [p.name for p in folder.iterdir() if p.name.startswith(".")] == []
