@@ -33,7 +33,7 @@ __all__ = ["command"]
 def command(ask: Ask, webserver: str, until: str | None, off: bool) -> None:
     """Keep a webserver from being removed when fewer are wanted.
 
-    Its health is still judged: visitors are kept away from it while it fails.
+    Its health is still judged: visitors are kept away from it while it fails, and once dead it is replaced.
     """
     from dataclasses import replace
 

@@ -166,6 +166,7 @@ def test_a_faulty_deployment_has_no_limits_to_go_by(desk: Desk) -> None:
         ("file:///no/such/place", 4, "/no/such/place"),
         ("ftp://x/y", 2, "is no Store URL"),
         ("", 2, "no Store is named"),
+        ("s3://bucket/x?endpoint=http://127.0.0.1:1", 4, "no credentials were found"),
     ],
 )
 def test_without_its_store_it_says_which(desk: Desk, store: str, code: int, sentence: str) -> None:
@@ -255,6 +256,14 @@ def test_relative_changes_of_many_all_count(desk: Desk) -> None:
     for thread in threads:
         thread.join()
     assert desk.profile.webservers == 9
+
+
+def test_a_bucket_that_cannot_be_reached_is_said(desk: Desk) -> None:
+    desk.setenv("AWS_ACCESS_KEY_ID", "a")
+    desk.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    desk.setenv("AUTOSCALER_STORE", "s3://bucket/x?endpoint=http://127.0.0.1:1")
+    said = desk("adjust-scaling", "7", "--yes")
+    assert (said.code, "cannot be connected to" in said.err, len(said.err.splitlines())) == (4, True, 1)
 
 
 # At a terminal
