@@ -132,8 +132,8 @@ class Turn:
                     continue
                 if ready(readings, record.pin is not None):
                     changed.append(record.into(State.READY, at, "every rung passed"))
-                elif record.evidence != evidence(readings):
-                    changed.append(replace(record, evidence=evidence(readings)))
+                elif record.evidence != (heard := evidence(readings)):
+                    changed.append(replace(record, evidence=heard, reason=f"waited for: {heard}"))
             return share.with_records(changed)
 
         self._book.change(edit)
