@@ -1,0 +1,91 @@
+"""doctor: says what is not right, where, and what to do; its exit code is the worst."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from autoscaler.node import Heartbeat
+from tests.helperscripts.machine import OperatorMachine
+from utilities.plain import to_plain
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[OperatorMachine]:
+    machine = OperatorMachine(tmp_path)
+    machine.deploy(1, mode="observe")
+    yield machine
+    machine.demolish()
+
+
+def found(machine: OperatorMachine, what: str, code: int) -> list[tuple[str, str]]:
+    said = machine.run("doctor", "--json")
+    assert said.code == code, said.out
+    return [(c["found"], c["told"]) for c in said.json["checks"] if c["what"] == what]
+
+
+def test_all_well(machine: OperatorMachine) -> None:
+    said = machine.run("doctor")
+    assert said.code == 0, said.out
+    assert said.out.endswith("\nAll well.\n")
+    assert " bad " not in said.out
+    assert "yes: it honours conditional writes" in said.out
+    assert "more than 33% failing at once" in said.out
+
+
+def test_every_fault_of_the_deployment(machine: OperatorMachine) -> None:
+    machine.write("deployment.yaml", "pool: web\nmode: prod\nprovider:\n  nam: local\n")
+    faults = found(machine, "deployment", 3)
+    assert [(verdict, told.split(":")[0]) for verdict, told in faults] == [("bad", f"line {n}") for n in (2, 3)]
+
+
+def test_no_documents_yet(machine: OperatorMachine) -> None:
+    (machine.store / "deployment.yaml").unlink()
+    assert "autoscaler init" in found(machine, "deployment", 3)[0][1]
+
+
+def test_a_faulty_profile(machine: OperatorMachine) -> None:
+    machine.write("scalingprofile/profile.cnf", "SCALING_MODE=static\nNO_WEBSERVERS=many\n")
+    assert found(machine, "profile", 3)[0] == (
+        "bad",
+        f"file://{machine.store}/scalingprofile/profile.cnf: line 2: "
+        "NO_WEBSERVERS must be a whole number of at most six digits, not 'many'",
+    )
+
+
+def test_a_store_that_is_not_there(machine: OperatorMachine) -> None:
+    machine.environ["AUTOSCALER_STORE"] = f"file://{machine.folder}/gone"
+    assert found(machine, "store", 4)[0][0] == "bad"
+    machine.environ["AUTOSCALER_STORE"] = ""
+    assert found(machine, "store", 3)[0][0] == "bad"
+
+
+def test_a_balancer_that_cannot_be_asked_is_unknown(machine: OperatorMachine) -> None:
+    (machine.folder / "hosts").write_text("# autoscaler: begin\nno such line\n# autoscaler: end\n")
+    assert found(machine, "balancers", 4)[0][0] == "unknown"
+
+
+def test_another_machine_with_our_number(machine: OperatorMachine) -> None:
+    heart = Heartbeat(1, machine="another", host="beta")
+    machine.write("nodes/1.json", json.dumps(to_plain(heart) | {"format": 1}))
+    assert "beta was heard as node 1 too" in found(machine, "node", 3)[0][1]
+
+
+def test_a_node_without_a_share(machine: OperatorMachine) -> None:
+    machine.environ["AUTOSCALER_NODE"] = "2"
+    assert "this is node 2 and there are 1" in found(machine, "node", 3)[0][1]
+
+
+def test_an_ssh_block_without_a_key(machine: OperatorMachine) -> None:
+    machine.deploy(1, extra="ladder:\n  ssh:\n    user: root\n")
+    assert "ssh_key" in found(machine, "ssh key", 3)[0][1]
+
+
+def test_settings_at_fault(machine: OperatorMachine) -> None:
+    path = machine.folder / "s.yaml"
+    path.write_text("nod: 1\n")
+    machine.environ["AUTOSCALER_SETTINGS"] = str(path)
+    assert "did you mean node?" in found(machine, "settings", 3)[0][1]

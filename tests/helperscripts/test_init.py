@@ -1,0 +1,184 @@
+"""init and arm: the first documents, never written over, and one line that is changed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from autoscaler.deployment import Mode, read_deployment
+from helperscripts.first import deployment_text, settings_text
+from helperscripts.settings import read_settings
+from helperscripts.verbs.arm import armed
+from tests.helperscripts.machine import CLI, OperatorMachine
+from utilities.documents import read_yaml
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> OperatorMachine:
+    machine = OperatorMachine(tmp_path)
+    machine.environ["AUTOSCALER_SETTINGS"] = str(tmp_path / "etc/settings.yaml")
+    del machine.environ["AUTOSCALER_STORE"], machine.environ["AUTOSCALER_NODE"]
+    return machine
+
+
+def test_without_a_person_the_store_must_be_named(machine: OperatorMachine) -> None:
+    said = machine.run("init", "--yes")
+    assert said.code == 2
+    assert "--store" in said.err
+    assert not (machine.folder / "etc").exists()
+
+
+def test_one_line_makes_a_fleet_that_can_be_planned(machine: OperatorMachine) -> None:
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", "--webservers", "3", "--pool", "shop")
+    assert said.code == 0, said.err
+    path = machine.folder / "etc/settings.yaml"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    settings = read_settings(path, {})
+    assert (settings.store, settings.node, settings.reboot) == (f"file://{machine.store}", 1, ())
+    plan = machine.run("plan", "--json").json
+    assert plan["mode"] == "observe"
+    assert [s["name"] for s in plan["steps"]] == [f"ws-shop-1-000{n}" for n in (1, 2, 3)]
+    assert machine.run("doctor").code == 0
+
+
+def test_nothing_is_written_over(machine: OperatorMachine) -> None:
+    store = f"file://{machine.store}"
+    machine.run("init", "--yes", "--store", store, "--pool", "mine")
+    before = {p: p.read_bytes() for p in machine.folder.rglob("*") if p.suffix in (".yaml", ".cnf")}
+    assert len(before) == 3
+    again = machine.run("init", "--yes", "--store", store, "--pool", "other", "--webservers", "9")
+    assert (again.code, again.out.count("already there")) == (0, 3)
+    second = machine.run(
+        "init", "--yes", "--json", "--store", store, "--node", "2", "--settings", f"{machine.folder}/etc/2.yaml"
+    )
+    assert second.json["wrote"] == [f"{machine.folder}/etc/2.yaml"]
+    assert {p: p.read_bytes() for p in before} == before
+
+
+def test_a_dry_run_writes_nothing(machine: OperatorMachine) -> None:
+    said = machine.run("init", "--dry-run", "--store", f"file://{machine.store}")
+    assert said.code == 0
+    assert "would write deployment.yaml" in said.out
+    assert list(machine.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        (("--provider", "lokal"), "did you mean local?"),
+        (("--set", "boot=1"), "provider local takes KEY=VALUE"),
+        (("--pool", "No Good"), "pool"),
+        (("--store", "ftp://x"), "is no Store URL"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_written(
+    machine: OperatorMachine, flags: tuple[str, ...], why: str
+) -> None:
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", *flags)
+    assert said.code in (2, 3)
+    assert why in said.err
+    assert not [p for p in machine.folder.rglob("*") if p.is_file()]
+
+
+def test_a_key_is_made_when_asked_for(machine: OperatorMachine) -> None:
+    key = machine.folder / "etc/id"
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", "--ssh-key", str(key))
+    assert said.code == 0, said.err
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.with_suffix(".pub").read_text().split()[1] in said.err
+    assert read_settings(machine.folder / "etc/settings.yaml", {}).ssh_key == key
+
+
+def test_a_person_is_asked(machine: OperatorMachine) -> None:
+    """At a terminal: every question has a default, and Enter takes it."""
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*CLI, "init", "--store", f"file://{machine.store}"], stdin=slave, stdout=slave, stderr=slave,
+        env=machine.environ, cwd=machine.folder, close_fds=True,
+    )
+    os.close(slave)
+    seen, answered, deadline = b"", 0, time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if select.select([master], [], [], 0.2)[0]:
+            try:
+                seen += os.read(master, 4096)
+            except OSError:
+                break
+        elif seen.count(b"]: ") + seen.count(b"none): ") > answered:
+            answered += 1
+            os.write(master, b"shop\n" if b"pool" in seen.splitlines()[-1] else b"\n")
+        elif process.poll() is not None:
+            break
+    process.wait(60)
+    os.close(master)
+    assert process.returncode == 0, seen.decode()
+    assert answered >= 5
+    assert "pool: shop\n" in (machine.store / "deployment.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    "text", ["plain", "s3://b/p?endpoint=https://x:9000", "yes", "7", "a b", "a: b", "#x", "é", ""]
+)
+def test_what_is_written_is_read_back(text: str) -> None:
+    settings = read_yaml(settings_text(text or "x", 1, [text], None), "s").values
+    assert settings["store"] == (text or "x")
+    assert settings["reboot"] == [text]
+    deployment = read_yaml(deployment_text("web", 1, "local", {"directory": text}, {"user": text}), "d").values
+    assert deployment["provider"]["directory"] == text
+    assert deployment["ladder"]["ssh"]["user"] == text
+
+
+# --- arm ------------------------------------------------------------------------------------------------------
+
+
+def test_arming_changes_one_word(machine: OperatorMachine) -> None:
+    machine.run("init", "--yes", "--store", f"file://{machine.store}")
+    path = machine.store / "deployment.yaml"
+    before = path.read_text()
+    nobody = machine.run("arm")
+    assert nobody.code == 2
+    assert "--yes" in nobody.err
+    assert path.read_text() == before
+    said = machine.run("arm", "--yes")
+    assert said.code == 0
+    assert "ws-web-1-0001" in said.out
+    assert path.read_text() == before.replace("\nmode: observe\n", "\nmode: production\n")
+    again = machine.run("arm")
+    assert (again.code, again.out) == (0, "already so: mode is production\n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("mode: observe # why\npool: x\n", "mode: production # why\npool: x\n"),
+        ("pool: x\nmode:   'observe'\n", "pool: x\nmode:   production\n"),
+        ("# mode: observe\npool: x\n", "# mode: observe\npool: x\nmode: production\n"),
+        ("pool: x", "pool: x\nmode: production\n"),
+        ("provider:\n  mode: observe\n", "provider:\n  mode: observe\nmode: production\n"),
+    ],
+)
+def test_every_other_line_stays(before: str, after: str) -> None:
+    assert armed(before) == after
+
+
+def test_a_mode_in_an_odd_place_is_not_guessed_at(machine: OperatorMachine) -> None:
+    text = "{pool: web, mode: observe, provider: {name: local, directory: " + str(machine.folder / "local") + "}}\n"
+    machine.write("deployment.yaml", text)
+    machine.write("scalingprofile/profile.cnf", "SCALING_MODE=static\nNO_WEBSERVERS=1\n")
+    said = machine.run("arm", "--yes", "--store", f"file://{machine.store}", "--node", "1", AUTOSCALER_SETTINGS="")
+    assert said.code == 3
+    assert (machine.store / "deployment.yaml").read_text() == text
+
+
+def test_development_is_not_armed(machine: OperatorMachine) -> None:
+    machine.deploy(mode="development")
+    said = machine.run("arm", "--yes", "--store", f"file://{machine.store}", "--node", "1", AUTOSCALER_SETTINGS="")
+    assert said.code == 3
+    assert read_deployment(read_yaml((machine.store / "deployment.yaml").read_text(), "d")).mode is Mode.DEVELOPMENT

@@ -1,0 +1,139 @@
+"""status: one sentence that is right, from the Store alone, and monitoring's four exit codes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autoscaler.node import Heartbeat
+from autoscaler.share import Brake, Breaker, Share
+from autoscaler.switch import Kind, Switch
+from autoscaler.webserver import Record, State
+from tests.helperscripts.machine import OperatorMachine
+from utilities.clock import SystemClock
+from utilities.instant import Instant, to_text
+from utilities.plain import to_plain
+
+NOW = SystemClock().now()
+
+
+def record(serial: int, state: State = State.UP, **more: Any) -> Record:
+    since = Instant(NOW - 300)
+    return Record(f"ws-web-1-{serial:04d}", state, since, since, address=f"192.0.2.{serial}", **more)
+
+
+class StoreKeeper(OperatorMachine):
+    """Writes what nodes would have written."""
+
+    def share(self, *records: Record, number: int = 1, **more: Any) -> None:
+        share = Share(number, number, host="alpha", records={r.name: r for r in records}, **more)
+        self.write(f"shares/{number}.json", share.body().decode())
+
+    def heart(self, number: int = 1, age: float = 5.0) -> None:
+        import json
+
+        heart = Heartbeat(number, host="alpha", heard=Instant(SystemClock().now() - age), doing={"cycle": "all done"})
+        self.write(f"nodes/{number}.json", json.dumps(to_plain(heart) | {"format": 1}))
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> StoreKeeper:
+    """Two wanted, two up, and the node just heard; the Provider's folder is nowhere."""
+    keeper = StoreKeeper(tmp_path)
+    keeper.deploy(2)
+    del keeper.environ["AUTOSCALER_NODE"]
+    keeper.share(record(1), record(2))
+    keeper.heart()
+    return keeper
+
+
+def check(keeper: StoreKeeper) -> tuple[int, str]:
+    said = keeper.run("status", "--check")
+    assert said.err == ""
+    assert said.out.count("\n") == 1
+    return said.code, said.out
+
+
+def test_all_well_is_one_sentence(keeper: StoreKeeper) -> None:
+    said = keeper.run("status")
+    assert said.code == 0
+    assert said.out.splitlines()[0] == "All well: 2 wanted, 2 up"
+    assert "ws-web-1-0002  up     5 min  192.0.2.2" in said.out
+    assert "all done" in said.out
+    assert check(keeper) == (0, "OK: All well: 2 wanted, 2 up | up=2 wanted=2 billable=2\n")
+    assert not (keeper.folder / "local").exists()  # no Provider was asked
+
+
+@pytest.mark.parametrize(
+    ("records", "more", "code", "word"),
+    [
+        ((record(1), record(2, State.BOOTING)), {}, 1, "1 of 2 are up"),
+        ((record(1, State.BOOTING),), {}, 2, "nobody serves visitors"),
+        ((record(1), record(2, withdrawn=True)), {}, 1, "1 suspect"),
+        ((record(1), record(2), record(3, State.FAILED)), {}, 1, "1 failed"),
+        ((record(1), record(2), record(3, State.QUARANTINED)), {}, 1, "1 quarantined"),
+        ((record(1), record(2), record(3)), {}, 0, "All well"),
+        ((record(1), record(2)), {"breaker": Breaker(3, NOW)}, 1, "3 builds in a row came to nothing"),
+        ((record(1), record(2)), {"brake": Brake(NOW, 2, 2)}, 2, "the brake is on"),
+        ((record(1), record(2)), {"brake": Brake(NOW, 2, 2, lifted=True)}, 0, "All well"),
+    ],
+)
+def test_what_is_wrong_comes_first(
+    keeper: StoreKeeper, records: tuple[Record, ...], more: dict[str, Any], code: int, word: str
+) -> None:
+    keeper.share(*records, **more)
+    found, line = check(keeper)
+    assert (found, word in line) == (code, True), line
+
+
+def test_a_node_that_is_not_heard(keeper: StoreKeeper) -> None:
+    keeper.heart(age=700)
+    assert check(keeper)[0] == 1
+    assert "node 1 was last heard 12 min ago" in check(keeper)[1]
+    (keeper.store / "nodes/1.json").unlink()
+    assert "node 1 was never heard" in check(keeper)[1]
+
+
+def test_the_switch_and_an_override(keeper: StoreKeeper) -> None:
+    keeper.write("SWITCH_OFF_SCALING", Switch(frozenset({Kind.REPLACE}), "bob", "maintenance").body().decode())
+    assert "replace is switched off without end by bob: maintenance" in check(keeper)[1]
+    until = Instant(SystemClock().now() + 3600 * 2.5)
+    keeper.write(
+        "scalingprofile/profile.cnf",
+        f"SCALING_MODE=static\nNO_WEBSERVERS=2\nOVERRIDE_UNTIL={to_text(until)}\nOVERRIDE_BACK_TO=5\n",
+    )
+    said = keeper.run("status")
+    assert "the override ends in 2 h, then 5" in said.out
+    assert keeper.run("status", "--json").json["override"]["back_to"] == 5
+
+
+@pytest.mark.parametrize("mode", ["observe", "development"])
+def test_a_fleet_that_nobody_tends_is_no_alarm(keeper: StoreKeeper, mode: str) -> None:
+    keeper.deploy(2, mode=mode)
+    keeper.share()
+    assert check(keeper)[0] == 0
+    assert f"mode is {mode}" in check(keeper)[1]
+
+
+def test_unknown_is_its_own_answer(keeper: StoreKeeper) -> None:
+    keeper.write("shares/1.json", '{"format": 99, "version": "9", "holder": 2}')
+    code, line = check(keeper)
+    assert code == 3
+    assert line.startswith("UNKNOWN: shares/1.json: written by version 9 on node 2")
+    gone = keeper.run("status", "--check", "--store", f"file://{keeper.folder}/gone")
+    assert (gone.code, gone.err) == (3, "")
+    assert gone.out.startswith("UNKNOWN: ")
+    assert keeper.run("status", "--store", f"file://{keeper.folder}/gone").code == 4
+    assert keeper.run("status", "--check", AUTOSCALER_STORE="").code == 3
+
+
+def test_json_holds_it_all(keeper: StoreKeeper) -> None:
+    keeper.share(record(1), replace(record(2), protected=Instant(NOW + 1e6)))
+    said = keeper.run("status", "--json").json
+    assert (said["level"], said["wanted"], said["up"], said["billable"]) == ("ok", 2, 2, 2)
+    assert set(said["shares"][0]["records"]) == {"ws-web-1-0001", "ws-web-1-0002"}
+    assert said["nodes"][0]["host"] == "alpha"
+    assert "protected" in keeper.run("status").out
