@@ -200,7 +200,7 @@ class Deeds:
         except Unreachable as err:
             told = f"shutdown hook could not run: {err}"
         if told:
-            self._book.change(lambda s: s.with_records([replace(s.records[record.name], evidence=told)]))
+            self._book.change(partial(_noting, name=record.name, evidence=told))
 
     def _turn(self, record: Record, state: State, reason: str, **changes: object) -> None:
         at = self._time.now()
@@ -282,3 +282,9 @@ class Deeds:
         if isinstance(answer, Doubtful | TimeoutError):
             return Done(step, Outcome.UNKNOWN, str(answer) or "no answer in time")
         return Done(step, Outcome.FAILED, str(answer) or type(answer).__name__)
+
+
+def _noting(share: Share, name: str, evidence: str) -> Share:
+    """With this evidence, while the record is there: `release` may have taken it out meanwhile."""
+    record = share.records.get(name)
+    return share if record is None else share.with_records([replace(record, evidence=evidence)])
