@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-__all__ = ["ago", "colours", "paint", "progress", "table", "width"]
+__all__ = ["ago", "colours", "flow", "paint", "progress", "table", "width"]
 
 _LEAST_LAST = 24  # a last column narrower than this is not wrapped: the terminal's own wrapping is no worse
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -51,6 +51,13 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "")
         lines.append(_line([*row[:-1], last[0]], wide, indent))
         lines += [" " * before + more for more in last[1:]]
     return lines
+
+
+def flow(sentence: str, indent: str = "", colour: str = "", bold: bool = False) -> list[str]:
+    """A sentence in lines: on a terminal broken between words, elsewhere one line however long."""
+    columns = width()
+    room = None if columns is None else max(_LEAST_LAST, columns - len(indent))
+    return [indent + paint(line, colour, bold) for line in _wrapped(sentence, room)]
 
 
 def _line(cells: Sequence[str], wide: Sequence[int], indent: str) -> str:
@@ -89,7 +96,7 @@ def progress(say: Callable[[str], None], live: bool = True) -> Iterator[Callable
     with console.status("") as status:
 
         def watch(sentence: str) -> None:
-            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+            console.print(sentence, markup=False, highlight=False)
             status.update(_short(sentence, console.width - 4))
 
         yield watch

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from helperscripts.ask import Ask
 from helperscripts.chronicle import Chronicle
 from helperscripts.ending import complain, judged
-from helperscripts.screen import ago, progress
+from helperscripts.screen import ago, flow, progress
 from utilities.errors import HeldElsewhere
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ def _speak(ask: Ask, end: _End) -> None:
     for alarm in end.alarms:
         complain(f"alarm: {alarm}")
     if end.code == 0:
-        ask.say(*end.lines)
+        ask.say(*(line for sentence in end.lines for line in flow(sentence)))
         return
     for line in end.lines:
         complain(line)

@@ -162,7 +162,7 @@ def _write(ask: Ask, documents: list[Document], store: Store | None, path: Path,
         "documents": {d.where: d.text for d in documents if not d.there},
     })
     if not dry_run:
-        ask.say("", "Next: autoscaler doctor, autoscaler plan, autoscaler arm, autoscaler crontab install")
+        ask.say("", "Next: autoscaler doctor, then plan, arm and crontab install")
     return 0
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from helperscripts.ask import Ask
-from helperscripts.screen import paint, table
+from helperscripts.screen import flow, paint, table
 from helperscripts.verb import Verb, asks
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def lines_of(mode: str, plan: Plan) -> list[str]:
         "": "",
     }.get(mode, f"Mode is {mode}.")
     if not plan.steps:
-        return [f"Nothing to do: {plan.because}", *([note] if note and mode != "production" else [])]
+        return [*flow(f"Nothing to do: {plan.because}"), *(flow(note) if note and mode != "production" else [])]
     rows = [(paint(s.kind.value, _COLOURS.get(s.kind.value, "")), s.name, s.reason) for s in plan.steps]
-    return [plan.because, "", *table(("step", "webserver", "because"), rows, "  "), *(["", note] if note else [])]
+    steps = table(("step", "webserver", "because"), rows, "  ")
+    return [*flow(plan.because), "", *steps, *(["", *flow(note)] if note else [])]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from helperscripts.ask import Ask, say
-from helperscripts.screen import ago, paint, table
+from helperscripts.screen import ago, flow, paint, table
 from helperscripts.verb import Verb, asks
 from utilities.errors import DocumentFault, Trouble
 
@@ -67,13 +67,13 @@ def _deployment(ask: Ask) -> Deployment | None:
 
 
 def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
-    lines = [paint(sentence, colour, bold=True)]
+    lines = flow(sentence, colour=colour, bold=True)
     notes = [seen.wish.because] if seen.wish.fault is None else []
     if seen.profile is not None and seen.profile.overridden(seen.at):
         left = (seen.profile.override_until or seen.at) - seen.at
         notes.append(f"the override ends in {ago(left)}, then {seen.profile.lasting}")
     notes.append(f"at least {seen.wish.limits.min}, at most {seen.wish.limits.max}; mode {seen.deployment.mode}")
-    lines += [f"  {note}" for note in notes]
+    lines += [line for note in notes for line in flow(note, "  ")]
     if seen.shares:
         heads = ("share", "node", "heard", "up", "coming", "suspect", "failed", "billable")
         lines += ["", *table(heads, [_share(seen, share) for share in seen.shares])]
