@@ -18,7 +18,7 @@ ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2
 AGAIN := again
 endif
 
-.PHONY: help demo test check bench lock clean again
+.PHONY: help demo test check bench lock clean picture again
 help:
 	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
 	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
@@ -26,6 +26,7 @@ help:
 	@echo 'make check           ruff, mypy --strict, the floors'
 	@echo 'make bench           what it costs, as ratios measured here'
 	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
+	@echo 'make picture         the demo, drawn as docs/demo.svg'
 	@echo 'make clean           remove .venv and the caches'
 
 demo: $(STEP)/product $(if $(filter s3,$(STORE)),$(STEP)/dev)
@@ -81,3 +82,6 @@ lock:
 
 clean:
 	rm -rf $(V) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+picture: $(STEP)/dev $(STEP)/product
+	@$(V)/bin/python -m helperscripts.demo.picture docs/demo.svg

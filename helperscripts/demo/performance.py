@@ -83,13 +83,13 @@ def stop(screen: Screen | None = None) -> int:
 def _play(stage: Stage, wishes: Wishes, screen: Screen) -> int:
     from helperscripts.demo.story import SceneFailed, Story
 
-    proxy = "HAProxy" if stage.haproxy else "a small proxy of the demo (HAProxy is not installed)"
-    screen.title("autoscaler demo: three nodes scale and heal a fleet of webservers on this machine")
-    screen.line(
-        f"  Time runs {wishes.hurry} times faster. Store: {'an S3 server (moto)' if stage.moto else 'a folder'}."
-        f" Visitors come through {proxy}."
+    proxy = "HAProxy" if stage.haproxy else "a small proxy of the demo, as HAProxy is not installed"
+    screen.title("autoscaler demo: a day of three nodes and a fleet of webservers")
+    screen.intro(
+        f"All on this machine; time runs {wishes.hurry} times faster. Webservers are processes on addresses of their"
+        f" own, visitors come through {proxy}, the Store is {'an S3 server (moto)' if stage.moto else 'a folder'}."
+        " Ctrl-C ends it all at any moment."
     )
-    screen.line("  Webservers are real processes on loopback addresses. Ctrl-C ends it all at any moment.")
     try:
         screen.live("setting up ...")
         stage.build()
@@ -99,7 +99,7 @@ def _play(stage: Stage, wishes: Wishes, screen: Screen) -> int:
         screen.failed(f"This did not come out as promised: {err}")
         _logs(stage.folder, screen)
         return FAILED
-    code = _closing(stage, story, screen)
+    code = _closing(stage, story, screen, wishes.keep)
     if wishes.keep and code == DONE:
         (stage.folder / "kept").touch()
         story.encore()
@@ -107,7 +107,7 @@ def _play(stage: Stage, wishes: Wishes, screen: Screen) -> int:
     return code
 
 
-def _closing(stage: Stage, story: object, screen: Screen) -> int:
+def _closing(stage: Stage, story: object, screen: Screen, keep: bool) -> int:
     from helperscripts.demo.story import Story
     from helperscripts.demo.tally import read_requests, tally
     from helperscripts.demo.visitors import read_visits
@@ -167,13 +167,14 @@ def _closing(stage: Stage, story: object, screen: Screen) -> int:
     screen.done("No request failed, and nothing was built twice.")
     screen.line()
     screen.title("Where to look next")
+    what = "its logs" if stage.moto else "its Store, Journal and logs"
     screen.table(
         [
             ("autoscaler demo --keep", "", "the same, and it stays for you to play with"),
             ("autoscaler demo --store s3", "", "the same, on an S3 server"),
-            ("autoscaler init", "", "set up your own fleet; it does nothing until you arm it"),
+            ("autoscaler init", "", "your own fleet; nothing is done until you arm it"),
             ("docs/tour.md", "", "how it works, and what each node may do when"),
-            (str(stage.folder), "", "the Store, the Journal and all logs of this demo, until the next one"),
+            (str(stage.folder), "", f"{what}, until {'you end it' if keep else 'the next demo'}"),
         ]
     )
     return DONE

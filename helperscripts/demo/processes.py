@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import pwd
 import signal
 import subprocess
 import sys
@@ -39,13 +40,20 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
     return {
         MARK: str(folder),
         "HOME": str(home),
-        "LOGNAME": os.environ.get("LOGNAME") or os.environ.get("USER") or str(os.getuid()),
+        "LOGNAME": _user(),
         "SHELL": "/bin/sh",
         "LANG": "C.UTF-8",
         "PATH": os.pathsep.join(programs),
         **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
         **more,
     }
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's uid without an entry
+        return os.environ.get("LOGNAME") or str(os.getuid())
 
 
 def own_program(module: str, *words: str) -> list[str]:

@@ -44,7 +44,11 @@ class Screen:
 
     def title(self, text: str) -> None:
         """The first line."""
-        self._print(self._paint(text, "bold"))
+        self._print(*(self._paint(line, "bold") for line in _wrap(text, self.width)))
+
+    def intro(self, text: str) -> None:
+        """What a newcomer should know first."""
+        self._print(*_wrap(text, self.width))
 
     def scene(self, when: str, text: str) -> None:
         """A scene begins: the story's hour and what happens."""

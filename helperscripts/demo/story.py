@@ -57,58 +57,53 @@ class Story:
 
     def opening(self) -> None:
         """Two webservers, visitors."""
-        self.screen.scene("05:00", f"Night. The operator asks for {FEW} webservers; three nodes have a crontab each.")
-        self.screen.aside(f"$ adjust-scaling {FEW} --yes")
-        self.stage.run("adjust-scaling", str(FEW), "--yes", "--reason", "the night")
+        self.screen.scene("05:00", f"Night. Three nodes have a crontab each. The operator asks for {FEW} webservers.")
+        self.screen.aside(f"$ adjust-scaling {FEW} --yes --reason night")
+        self.stage.run("adjust-scaling", str(FEW), "--yes", "--reason", "night")
         self._write_crontabs()
         self._set_clock(4, 59, 58)
         self._wait(_settled(FEW), f"{FEW} webservers were to come up")
         self._wait(lambda _: self.stage.get() == 200, "the first page was to be served")
         self._start_visitors()
-        names = ", ".join(r.name for r in self.observer.look().up)
-        self.screen.done(
-            f"{FEW} webservers serve: {names}. Visitors come, {self.rate:.0f} a second, and never ask twice."
-        )
+        names = " and ".join(r.name for r in self.observer.look().up)
+        self.screen.done(f"{names} serve.")
+        self.screen.say(f"Visitors come now, {self.rate:.0f} a second. A visitor never asks twice.")
 
     def dawn(self) -> None:
         """2 to 17, each node its five."""
         self._set_clock(7, 29, 57)
-        self.screen.scene(
-            "07:30", f"Dawn. The same line stands in all three crontabs: 30 7 * * * daily-scaleup {MANY}"
-        )
+        self.screen.scene("07:30", "Dawn: the clock jumps. All three crontabs hold the same line:")
+        self.screen.aside(f"30 7 * * * daily-scaleup {MANY}")
         before = self.observer.look().up_by_node()
         began = time.monotonic()
         self._wait(lambda seen: seen.wanted == MANY, f"{MANY} were to be wanted")
-        self.screen.say(
-            "Three nodes fired, the event happened once. Each node builds its share, all at the same time."
-        )
+        self.screen.say(f"Three nodes fired it, it happened once: {MANY} wanted. Each node builds its own five.")
         self._wait(_settled(MANY), f"{MANY} webservers were to come up")
         after = self.observer.look().up_by_node()
         each = [after.get(k, 0) - before.get(k, 0) for k in range(1, NODES + 1)]
         if each != [5, 5, 5]:
             raise SceneFailed(f"each node was to build 5, they built {each}")
-        took = time.monotonic() - began
-        self.screen.done(f"15 more serve, built 5 + 5 + 5 in {took:.0f} s: {self._shape()}.")
+        self.screen.done(f"{FEW} -> {MANY}: 5, 5 and 5 more serve, {_seconds(began)} after dawn.")
 
     def failures(self) -> None:
         """One killed, one sick; both replaced."""
         seen = self.observer.look()
         killed = max(r.name for r in seen.up if r.name.startswith("ws-web-1-"))
         sick = max(r.name for r in seen.up if r.name.startswith("ws-web-3-"))
-        self.screen.scene(self._hour(), f"Two go bad. kill -9 hits {killed}; {sick} answers 500 from now on.")
+        self.screen.scene(self._hour(), "Two go bad at once.")
+        self.screen.say(f"{killed} is killed with -9; {sick} answers 500 from now on.")
         began = time.monotonic()
         self.webservers.kill(killed)
         self.webservers.sicken(sick)
-        both = (killed, sick)
 
         def withdrawn(seen: Seen) -> bool:
-            found = [seen.record(name) for name in both]
+            found = [seen.record(name) for name in (killed, sick)]
             return all(r is None or r.withdrawn or r.state is not State.UP for r in found)
 
         self._wait(withdrawn, "both were to be withdrawn")
         self.screen.say(
-            f"{_seconds(began)} later the Rounds have found and withdrawn both. Dead is who fails in two Rounds; "
-            "the replacement comes first, the removal second."
+            f"{_seconds(began)} later Rounds have withdrawn both. Dead is who fails in two Rounds; "
+            "replacement first, removal second."
         )
         left = {killed: 1, sick: 3}
 
@@ -121,69 +116,60 @@ class Story:
             for name in [n for n, share in left.items() if _replaced(seen, n, share)]:
                 share = left.pop(name)
                 new = max(r.name for r in seen.up if r.name.startswith(f"ws-web-{share}-"))
-                self.screen.done(f"{name} is replaced by {new}, and destroyed.")
+                why = "killed" if name == killed else "answering 500"
+                self.screen.done(f"{name}, {why}, is replaced by {new}.")
         self._wait(_settled(MANY), f"{MANY} were to serve again")
 
     def reboots(self) -> None:
         """Each node reboots after its Cycle did something; one at a time."""
         counts = {k: self._boots(k) for k in range(1, NODES + 1)}
-        self.screen.scene(
-            "12:00", "Noon: the clock jumps. A node reboots after a Cycle that changed something, one node at a time."
-        )
+        self.screen.scene("12:00", "Noon: the clock jumps. A node that built or removed something reboots.")
         self._set_clock(11, 59, 57)
         began = time.monotonic()
-        self._wait(
-            lambda _: any(self._boots(k) > counts[k] and self._is_on(k) for k in counts), "a node was to reboot"
-        )
+
+        def back(_: Seen) -> bool:
+            return any(self._boots(k) > counts[k] and self._is_on(k) for k in counts)
+
+        self._wait(back, "a node was to reboot")
         first = next(k for k in counts if self._boots(k) > counts[k])
-        self.screen.done(
-            f"Node {first} rebooted and is back after {time.monotonic() - began:.0f} s. Visitors noticed nothing."
-        )
+        self.screen.done(f"Node {first} went down, and is back after {_seconds(began)}.")
 
     def override(self) -> None:
         """20 for a while; node 2 killed while building."""
         lasts = 20
-        self.screen.scene(self._hour(), f"A campaign: {MORE} webservers, and the override ends by itself.")
-        words = ("adjust-scaling", str(MORE), "--yes", "--until", f"+{lasts}s", "--reason", "campaign")
+        self.screen.scene(self._hour(), f"The operator overrides the schedule: {MORE} for a while.")
         self.screen.aside(f"$ adjust-scaling {MORE} --yes --until +{lasts}s --reason campaign")
-        self.stage.run(*words)
+        self.stage.run("adjust-scaling", str(MORE), "--yes", "--until", f"+{lasts}s", "--reason", "campaign")
         ended = time.monotonic() + lasts
 
-        def building(seen: Seen) -> bool:
+        def building(seen: Seen) -> list[str]:
             mine = seen.shares[2].records.values()
-            return any(r.state in (State.CREATING, State.BOOTING) for r in mine)
+            return [r.name for r in mine if r.state in (State.CREATING, State.BOOTING)]
 
-        self._wait(building, "node 2 was to build", pause=0.02)
-        name = next(
-            r.name
-            for r in self.observer.look().shares[2].records.values()
-            if r.state in (State.CREATING, State.BOOTING)
-        )
+        self._wait(lambda seen: bool(building(seen)), "node 2 was to build", pause=0.02)
         turn_off(self._home(2), "killed with -9 while it was building")
-        self.screen.say(f"Node 2 is killed with -9 in the middle of building {name}. It starts again in 3 s.")
+        name = min(building(self.observer.look()), default="")
+        self.screen.say(f"Node 2 is killed with -9 while it builds {name}; it is back in 3 s.")
         self._wait(_settled(MORE), f"{MORE} webservers were to come up")
-        self.screen.done(
-            f"{MORE} serve. Node 2 took up {name} from its records: built once, by the node that began it."
-        )
-        self._wait(
-            lambda seen: not seen.overridden, "the override was to end", patience=PATIENCE + ended - time.monotonic()
-        )
-        self.screen.say(f"The override has ended: back to {MANY}.")
+        self.screen.done(f"{MORE} serve: node 2 took up {name} from its records.")
+        patience = PATIENCE + ended - time.monotonic()
+        self._wait(lambda seen: not seen.overridden, "the override was to end", patience)
+        self.screen.say(f"The override has ended by itself: {MANY} again.")
         self._wait(_settled(MANY), f"{MANY} were to stay")
-        self.screen.done(f"{MANY} serve. Who left was withdrawn, drained, then destroyed.")
+        self.screen.done(f"{MORE} -> {MANY}: withdrawn, drained, destroyed.")
 
     def dusk(self) -> None:
         """Back to 2, drained."""
-        self.screen.scene("17:30", f"Dusk: the clock jumps. 30 17 * * * daily-scaledown {FEW}")
+        self.screen.scene("17:30", "Dusk: the clock jumps. The second line by hand in all crontabs:")
+        self.screen.aside(f"30 17 * * * daily-scaledown {FEW}")
         self._set_clock(17, 29, 57)
         began = time.monotonic()
         self._wait(lambda seen: seen.wanted == FEW, f"{FEW} were to be wanted")
-        self._wait(
-            lambda seen: bool(seen.those(State.DRAINING, State.DELETING)) or seen.settled, "they were to drain"
-        )
-        self.screen.say("Surplus webservers get no new visitors; running requests end; then they are destroyed.")
+        leaving = (State.DRAINING, State.DELETING)
+        self._wait(lambda seen: bool(seen.those(*leaving)) or seen.settled, "they were to drain")
+        self.screen.say("Who goes gets no new visitors, ends the running requests, and is destroyed.")
         self._wait(_settled(FEW), f"{FEW} were to stay")
-        self.screen.done(f"{FEW} serve, {MANY - FEW} were drained and destroyed in {time.monotonic() - began:.0f} s.")
+        self.screen.done(f"{MANY} -> {FEW}, {_seconds(began)} after dusk.")
 
     def curtain(self) -> None:
         """No visitor is cut off in the middle of a page, no Cycle before it wrote its Journal."""
@@ -278,8 +264,8 @@ class Story:
             self._visits += len(visits)
             self._failed += sum(1 for v in visits if v.failed)
         self.screen.live(
-            f"{self._hour()}  {seen.sentence()}  |  {self._visits} requests, {self._failed} failed"
-            f"  |  {self.screen.elapsed:.0f} s"
+            f"{self._hour()}  {self.screen.elapsed:2.0f} s | {seen.sentence()} | "
+            f"{self._visits} requests, {self._failed} failed"
         )
 
 
