@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from providerscripts.catalogue import About
 
 __all__ = [
+    "About",
     "balancers",
     "clock",
     "deployment",

@@ -11,7 +11,7 @@ from helperscripts.screen import paint, table
 from helperscripts.verb import Verb, asks
 
 if TYPE_CHECKING:
-    from providerscripts.catalogue import About
+    from helperscripts.wiring import About
 
 __all__ = ["command"]
 
