@@ -182,3 +182,12 @@ def test_development_is_not_armed(machine: OperatorMachine) -> None:
     said = machine.run("arm", "--yes", "--store", f"file://{machine.store}", "--node", "1", AUTOSCALER_SETTINGS="")
     assert said.code == 3
     assert read_deployment(read_yaml((machine.store / "deployment.yaml").read_text(), "d")).mode is Mode.DEVELOPMENT
+
+
+def test_a_file_that_came_up_meanwhile_is_not_written_over(tmp_path: Path) -> None:
+    from helperscripts.verbs.init import _write_new
+
+    (tmp_path / "s.yaml").write_text("mine")
+    with pytest.raises(FileExistsError):
+        _write_new(tmp_path / "s.yaml", "ours")
+    assert (tmp_path / "s.yaml").read_text() == "mine"
