@@ -21,7 +21,7 @@ from autoscaler.plan import Kind, Plan
 from autoscaler.ports import Conditional
 from autoscaler.share import Share
 from autoscaler.switch import Switch, read_switch
-from autoscaler.turn import Turn, Turned, answer
+from autoscaler.turn import TAKEN_BACK, Turn, Turned, answer
 from autoscaler.webserver import COMING, State
 from autoscaler.world import World
 from utilities.errors import DocumentFault, Trouble, Unreachable
@@ -201,7 +201,7 @@ class _Cycle:
             parts += [f"{count} {word}"] if count else []
         gone = {d.step.name for d in done if d.step.kind is Kind.WITHDRAW and d.outcome is Outcome.DONE}
         parts += [f"{len(gone)} removed"] if gone else []
-        parts += sorted({f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}" for d in done if _bad(d)})
+        parts += sorted(f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}" for d in _unresolved(done))
         left = self.in_flight()
         parts += [f"{len(left)} still under way"] if left else []
         if self.world.store.conditional is not Conditional.YES:
@@ -261,7 +261,17 @@ def _bad(done: Done) -> bool:
     return done.outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.UNKNOWN)
 
 
-def _failed(done: tuple[Done, ...]) -> bool:
-    """Did a Step end badly and not come right later in the same Cycle?"""
+def _unresolved(done: tuple[Done, ...]) -> list[Done]:
+    """Steps that ended badly and did not come right later in the same Cycle."""
     last = {(d.step.kind, d.step.name): d for d in done}
-    return any(_bad(d) and d.detail != "taken back at the second look" for d in last.values())
+    serving = {d.step.name for d in done if d.step.kind is Kind.ADMIT and d.outcome is Outcome.DONE}
+    return [
+        d
+        for d in last.values()
+        if _bad(d) and not (d.step.kind is Kind.CREATE and d.step.name in serving)  # a doubt that was cleared up
+    ]
+
+
+def _failed(done: tuple[Done, ...]) -> bool:
+    """Must a person hear of it? What the second look took back is the protocol at work."""
+    return any(d.detail != TAKEN_BACK for d in _unresolved(done))

@@ -18,7 +18,7 @@ from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Step
 from autoscaler.ports import BalancerUnreachable, Doubtful, Member, ProviderUnreachable, Refused
 from autoscaler.server import Order, Server, ServerState
-from autoscaler.share import Share
+from autoscaler.share import Breaker, Share
 from autoscaler.switch import read_switch
 from autoscaler.tend import tripped
 from autoscaler.webserver import Record, State
@@ -140,7 +140,7 @@ class Deeds:
                 return share
             since = at if now.state is State.READY else now.since
             fresh = now.into(State.UP, since, "admitted", served=True, withdrawn=False, strikes=0, struck=None)
-            return replace(share.with_records([fresh]), breaker=type(share.breaker)())
+            return replace(share.with_records([fresh]), breaker=Breaker())
 
         self._book.change(up)
         return Done(step, Outcome.DONE)

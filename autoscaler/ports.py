@@ -197,6 +197,12 @@ class Prober(Protocol):
     def ask(self, rung: Rung, targets: Sequence[Target], deadline: float) -> Mapping[str, Reading]:
         """One Reading for each target's name, all within `deadline` seconds. Never raises for a target."""
 
+    def first_keys(self, targets: Sequence[Target], patience: float) -> Mapping[str, str]:
+        """The host key "<type> <base64>" that each shows now, without a login; a silent one's name is missing.
+
+        Only for `host_key: first-contact`: who believes it believes the network of this moment.
+        """
+
 
 class RemoteShell(Protocol):
     """Runs one command on a webserver, logging in only where the pinned host key answers."""

@@ -84,11 +84,11 @@ class _Round:
         return self.finish(heart, verdicts, heights, brake, tuple(done), turned)
 
     def look(self, mine: Share) -> Fleet | None:
-        """The Fleet, or None when the Provider cannot be asked: then `listed` is unknown for all, and nothing is
-        created or destroyed, but visitors are still looked after."""
+        """The Fleet, or None when the Provider cannot be asked or another share cannot be read: then `listed` is
+        unknown for all, and nothing is created or destroyed, but visitors are still looked after."""
         try:
             return fleet_now(self.world, self.time, mine)
-        except Unreachable as err:
+        except Trouble as err:
             self.blind = str(err)
             return None
 
@@ -187,7 +187,7 @@ class _Round:
         told = [f"{words.count(w)} {w}" for w in Word if w in words]
         parts = [f"share {self.node.ordinal}: {', '.join(told) or 'nobody up to judge'}"]
         if self.blind:
-            parts.append(f"the Provider cannot be asked ({self.blind}), so nothing is created or destroyed")
+            parts.append(f"the fleet cannot be seen ({self.blind}), so nothing is created or destroyed")
         if brake is not None:
             hold = "judged all the same, the brake was lifted" if brake.lifted else "judgement is withheld"
             parts.append(f"{brake.failing} of {brake.of} fail at once: {hold}; the Store answers")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from autoscaler.book import Book, StoreClock
-from autoscaler.climb import climb
+from autoscaler.climb import climb, target_of
 from autoscaler.decision import decide
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment, Mode
@@ -21,11 +21,13 @@ from autoscaler.share import Share
 from autoscaler.switch import Switch
 from autoscaler.tend import tend
 from autoscaler.verdict import evidence, ready
-from autoscaler.webserver import State
+from autoscaler.webserver import Record, State
 from autoscaler.world import World
 from utilities.plain import to_plain
 
-__all__ = ["Turn", "Turned", "answer"]
+__all__ = ["TAKEN_BACK", "Turn", "Turned", "answer"]
+
+TAKEN_BACK = "taken back at the second look"
 
 
 def answer(inputs: Inputs) -> tuple[Inputs, Plan]:
@@ -79,7 +81,7 @@ class Turn:
         else:
             struck, plan_left = frozenset(), plan.steps
         left = replace(plan, steps=plan_left)
-        done = [Done(s, Outcome.REFUSED, "taken back at the second look") for s in plan.steps if s.name in struck]
+        done = [Done(s, Outcome.REFUSED, TAKEN_BACK) for s in plan.steps if s.name in struck]
         done += self._deeds.admit(left.of(Kind.ADMIT))
         done += self._deeds.create(left.of(Kind.CREATE), inputs)
         done += [self._deeds.leave(s) for s in left.of(Kind.WITHDRAW)]
@@ -121,6 +123,7 @@ class Turn:
         booting = [r for r in self._book.share.records.values() if r.state is State.BOOTING]
         if not booting or self._deployment.mode is Mode.OBSERVE:
             return
+        booting = self._pinned(booting)
         heights = climb(self._world.prober, self._world.clock, self._deployment, booting, False, budget)
         at = self._time.now()
 
@@ -137,6 +140,25 @@ class Turn:
             return share.with_records(changed)
 
         self._book.change(edit)
+
+    def _pinned(self, booting: list[Record]) -> list[Record]:
+        """With `host_key: first-contact`, a booting one without a pin gets the key of its first connection.
+
+        Only while it boots and before it has served anybody: never a key accepted by default later on.
+        """
+        if self._deployment.host_key != "first-contact" or self._deployment.ladder.ssh is None:
+            return booting
+        unpinned = [r for r in booting if r.pin is None and not r.served]
+        targets = [t for r in unpinned if (t := target_of(r, self._deployment)) is not None]
+        keys = self._world.prober.first_keys(targets, self._deployment.ladder.known) if targets else {}
+
+        def edit(share: Share) -> Share:
+            fresh = [share.records[n] for n in keys if n in share.records]
+            return share.with_records(replace(r, pin=keys[r.name]) for r in fresh if r.pin is None)
+
+        if keys:
+            self._book.change(edit)
+        return [self._book.share.records.get(r.name, r) for r in booting]
 
     def inputs(
         self,

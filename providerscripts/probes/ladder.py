@@ -63,6 +63,16 @@ class LadderProber:
             return self._ask_ssh(rung, targets, end)
         return self._ask_http(rung, targets, end)
 
+    def first_keys(self, targets: Sequence[Target], patience: float) -> dict[str, str]:
+        """The host key each shows at this moment, by name; who shows none within `patience` seconds is missing."""
+        from providerscripts.remote.session import seen_key
+
+        def job(target: Target) -> Callable[[], str]:
+            return lambda: seen_key(target.address, target.ssh_port, patience)
+
+        seen = self._ssh_crew.all({target.name: job(target) for target in targets}, patience + 1.0)
+        return {name: key for name, key in seen.items() if isinstance(key, str)}
+
     def close(self) -> None:
         """Forget what was found ahead. The prober can be used on."""
         self._looked.clear()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from autoscaler.deployment import Rules
@@ -274,3 +276,37 @@ def test_an_idle_tick_lists_once_and_reads_a_handful() -> None:
     rig.cycle(1)
     assert rig.provider.calls["list"] == before + 1
     assert len(reads) <= 10
+
+
+def test_a_pin_comes_from_the_first_connection_only_when_the_deployment_says_so() -> None:
+    for says, expected in (("provider", None), ("first-contact", "ssh-ed25519 AAAA")):
+        rig = Rig(wanted=1, ssh=True)
+        rig.deployment = replace(rig.deployment, host_key=says)
+        rig.prober.shown_keys = {"ws-web-1-0001": "ssh-ed25519 AAAA"}
+        rig.settle()
+        assert rig.share().records["ws-web-1-0001"].pin == expected
+        rig.prober.shown_keys = {"ws-web-1-0001": "ssh-ed25519 BBBB"}
+        rig.settle()
+        assert rig.share().records["ws-web-1-0001"].pin == expected, "never a key accepted later"
+
+
+def test_a_share_that_cannot_be_read_stops_no_visitor_care() -> None:
+    rig = served(4, nodes=2)
+    ill = next(n for n in rig.up if n.startswith("ws-web-1-"))
+    rig.store.put("shares/2.json", b"not json")
+    rig.provider.ail(ill, Health.SICK)
+    report = rig.round(1)
+    assert report.exit_code == 4
+    assert ill not in rig.admitted
+    assert rig.cycle(1, once=True).exit_code == 3
+    assert not rig.provider.deletes
+
+
+def test_a_doubt_that_was_cleared_up_in_the_same_cycle_is_no_failure() -> None:
+    rig = Rig(wanted=2)
+    rig.provider.faults.next("create", Fault.LOST_ANSWER)
+    report = rig.cycle()
+    assert (report.exit_code, len(rig.up)) == (0, 2)
+    rig.want(3)
+    rig.provider.faults.next("create", Fault.LOST_REQUEST, times=9)
+    assert rig.cycle(once=True).exit_code == 6

@@ -86,9 +86,13 @@ class MemoryProber:
     def __init__(self, provider: MemoryProvider) -> None:
         self.provider = provider
         self.blind = False
+        self.shown_keys: dict[str, str] = {}
 
     def ask(self, rung: Rung, targets: Sequence[Target], deadline: float) -> dict[str, Reading]:
         return {t.name: self._ask(rung, t) for t in targets}
+
+    def first_keys(self, targets: Sequence[Target], patience: float) -> dict[str, str]:
+        return {t.name: self.shown_keys[t.name] for t in targets if t.name in self.shown_keys}
 
     def _ask(self, rung: Rung, target: Target) -> Reading:
         if self.blind:

@@ -82,6 +82,14 @@ def test_without_pin_or_key_it_is_unknown_and_nobody_is_asked(server: SshServer,
     assert server.login_attempts() == 0
 
 
+def test_first_keys_are_those_shown_and_a_silent_one_is_missing(server: SshServer) -> None:
+    target = server.target()
+    with blackhole() as (address, port):
+        silent = replace(target, name="silent", address=address, ssh_port=port)
+        seen = LadderProber().first_keys([replace(target, pin=None), silent], 8.0)
+    assert seen == {target.name: target.pin}
+
+
 def test_a_rejected_login_is_a_bad_answer(server: SshServer, tmp_path: Path) -> None:
     make_pair(tmp_path / "stranger")
     heard, detail = one(RungName.KNOWN, ssh(server, key=str(tmp_path / "stranger")), server.target())
