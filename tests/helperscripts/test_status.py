@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_all_well_is_one_sentence(keeper: StoreKeeper) -> None:
     said = keeper.run("status")
     assert said.code == 0
     assert said.out.splitlines()[0] == "All well: 2 wanted, 2 up"
-    assert "ws-web-1-0002  up     5 min  192.0.2.2" in said.out
+    assert re.search(r"ws-web-1-0002  up     \d+ min +192.0.2.2", said.out)
     assert "all done" in said.out
     assert check(keeper) == (0, "OK: All well: 2 wanted, 2 up | up=2 wanted=2 billable=2\n")
     assert not (keeper.folder / "local").exists()  # no Provider was asked
