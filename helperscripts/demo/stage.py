@@ -34,13 +34,14 @@ __all__ = ["NODES", "Stage", "clear", "finished", "new_folder"]
 NODES = 3
 PREFIX = "autoscaler-demo-"
 POOL = "web"
+LONGEST = 50  # characters; a socket's path, with what HAProxy appends for a moment, has 107
 PATIENCE = 20.0  # seconds for a process of ours to listen
 
 
 def new_folder() -> Path:
     """A folder with a path that sockets and servers' files take: short, and without blanks."""
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108 - mkdtemp makes a private folder there
-        if len(parent) < 60 and all(c.isalnum() or c in "/._+-" for c in parent) and os.access(parent, os.W_OK):
+        if len(parent) <= LONGEST and all(c.isalnum() or c in "/._+-" for c in parent) and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent)).resolve()
     raise Unreachable("the demo needs a folder for temporary files with a short, plain path: set TMPDIR")
 
