@@ -9,11 +9,12 @@ import click
 
 from helperscripts.ask import Ask
 from helperscripts.verb import VerbGroup, asks
+from helperscripts.version import version
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
-__all__ = ["VERBS", "adjust_scaling", "cli", "daily_scaledown", "daily_scaleup", "main", "version"]
+__all__ = ["VERBS", "adjust_scaling", "cli", "daily_scaledown", "daily_scaleup", "main"]
 
 
 class Entry(NamedTuple):
@@ -88,16 +89,6 @@ def _load(entry: Entry) -> click.Command:
     if not isinstance(found, click.Command):
         raise TypeError(f"helperscripts.verbs.{entry.module}.{entry.name} is no command")
     return found
-
-
-def version() -> str:
-    """The version of this program; "0" when it runs from a checkout that nobody installed."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("autoscaler-toolkit")
-    except metadata.PackageNotFoundError:
-        return "0"
 
 
 def _say_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:

@@ -112,7 +112,7 @@ def deployment(store: Store, settings: Settings) -> Deployment:
 def node(settings: Settings) -> Node:
     """Who we are. AskerErred when the Settings name no ordinal, Unreachable when this machine has no id."""
     from autoscaler.node import Node
-    from helperscripts.cli import version
+    from helperscripts.version import version
 
     if settings.node is None:
         where = f"{settings.source} does not say" if settings.source else "nothing says"
