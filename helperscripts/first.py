@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:?=&%@+~-]*(?<!:)", re.ASCII)
 _WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
@@ -61,7 +62,7 @@ def deployment_text(
     most: int = 20,
 ) -> str:
     """deployment.yaml, in mode `observe`."""
-    own = "".join(f"  {key}: {_quoted(value)}\n" for key, value in options.items())
+    own = "".join(f"  {key}: {_given(value)}\n" for key, value in options.items())
     if ssh:
         login = "  ssh:\n" + "".join(f"    {key}: {_quoted(value)}\n" for key, value in ssh.items())
     else:
@@ -130,3 +131,10 @@ ladder:
 def _quoted(text: str) -> str:
     """As YAML reads it back: plain where that is certain, else in JSON's quotes, which YAML knows."""
     return text if _PLAIN.fullmatch(text) and text.lower() not in _WORDS else json.dumps(text)
+
+
+def _given(text: str) -> str:
+    """What was given as KEY=VALUE: a number and true or false are what they look like; quote it to mean text."""
+    if _NUMBER.fullmatch(text) or text in ("true", "false") or (len(text) > 1 and text[0] == text[-1] == '"'):
+        return text
+    return _quoted(text)

@@ -46,7 +46,9 @@ class Document:
     ],
 )
 @click.option("--provider", metavar="NAME", help="Who rents the webservers; `autoscaler providers` lists them.")
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="A setting of the provider; repeat it.")
+@click.option(
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A setting of the provider, a number or text; repeat it."
+)
 @click.option("--pool", metavar="NAME", help="Part of every webserver's name.  [default: web]")
 @click.option("--nodes", type=click.IntRange(1, 99), metavar="N", help="How many nodes there will be.  [default: 1]")
 @click.option("--webservers", type=click.IntRange(1), metavar="N", help="How many are wanted.  [default: 2]")
