@@ -37,11 +37,10 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
 
     # Set up: three nodes, one Store, nothing is done before it is armed.
     for node in (1, 2, 3):
-        o.ask(
-            "init", "--yes", "--settings", str(o.settings(node)), "--store", o.store, "--node", str(node),
-            "--nodes", "3", "--webservers", "3", "--provider", "local", "--set", f"directory={o.fleet}", "--set", "web=nginx",
-            "--set", "ssh=openssh", node=node,
-        )  # fmt: skip
+        words = ["--store", o.store, "--node", str(node), "--nodes", "3", "--webservers", "3", "--provider", "local"]
+        for option in (f"directory={o.fleet}", "web=nginx", "ssh=openssh"):
+            words += ["--set", option]
+        o.ask("init", "--yes", "--settings", str(o.settings(node)), *words, node=node)
         with o.settings(node).open("a") as settings:
             settings.write(f"\nhurry: {HURRY}\n")
     hosts = o.folder / "hosts"
