@@ -124,6 +124,7 @@ def read_deployment(document: Document) -> Deployment:
     least, most = limits.integer("min", 1, low=0), limits.integer("max", 20, low=1)
     if least > most:
         limits.fault("min", f"min {least} is above max {most}")
+    limits.unknown()
     rules = _rules(top.section("rules"))
     ladder = _ladder(top.section("ladder"))
     deployment = Deployment(
