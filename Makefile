@@ -18,12 +18,13 @@ ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2
 AGAIN := again
 endif
 
-.PHONY: help demo test check bench lock clean picture again
+.PHONY: help demo test check guards bench lock clean picture again
 help:
 	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
 	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
 	@echo 'make test            make check, and the whole suite; TIER=full makes a skipped tier a failure'
 	@echo 'make check           ruff, mypy --strict, the floors'
+	@echo 'make guards          take each guard out, one by one, in a copy: a test must fail each time'
 	@echo 'make bench           what it costs, as ratios measured here'
 	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
 	@echo 'make picture         the demo, drawn as docs/demo.svg'
@@ -40,6 +41,9 @@ check: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/ruff check .
 	@$(V)/bin/mypy
 	@$(V)/bin/lint-imports --no-logo
+
+guards: $(STEP)/dev $(STEP)/product
+	@$(V)/bin/python -m tests.guards.guards
 
 bench: $(STEP)/dev $(STEP)/product
 	@for it in tests/bench/*.py; do $(V)/bin/python $$it || exit; done

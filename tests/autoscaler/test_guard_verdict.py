@@ -1,0 +1,95 @@
+"""Verdicts from values alone: who is judged, who is not, and what a strike needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from autoscaler.deployment import Rules
+from autoscaler.reading import Heard, Reading, RungName
+from autoscaler.verdict import Verdict, Word, brake_of, judge, judged, ready
+from autoscaler.webserver import Record, State
+from tests.autoscaler.test_decision import NOW, record
+from utilities.instant import Instant
+
+RULES = Rules()
+ONE = replace(record(1), served=True)
+
+
+def heard(**rungs: Heard) -> dict[RungName, Reading]:
+    return {RungName(name): Reading(RungName(name), what) for name, what in rungs.items()}
+
+
+def struck(strikes: int, ago: float) -> Record:
+    return replace(ONE, strikes=strikes, struck=Instant(NOW - ago))
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        {},
+        heard(serving=Heard.UNKNOWN),
+        heard(serving=Heard.UNKNOWN, again=Heard.BAD),
+        heard(serving=Heard.BAD),
+        heard(serving=Heard.BAD, again=Heard.UNKNOWN),
+    ],
+    ids=["nothing", "serving", "serving-though-again-failed", "not-asked-again", "again"],
+)
+def test_unknown_convicts_nobody_and_clears_nobody(readings: dict[RungName, Reading]) -> None:
+    before = struck(1, 3600)
+    verdict = judge(before, readings, NOW, RULES)
+    assert (verdict.word, verdict.failing) == (Word.UNKNOWN, False)
+    assert judged(before, verdict, NOW, False, "") == before
+
+
+def test_who_answers_at_the_second_try_is_not_failing() -> None:
+    verdict = judge(struck(1, 3600), heard(serving=Heard.SILENT, again=Heard.GOOD), NOW, RULES)
+    assert (verdict.word, verdict.failing) == (Word.ALIVE, False)
+
+
+@pytest.mark.parametrize("rung", ["known", "built"])
+def test_ssh_that_fails_while_serving_passes_is_an_alarm_and_no_more(rung: str) -> None:
+    verdict = judge(ONE, heard(serving=Heard.GOOD, **{rung: Heard.BAD}), NOW, RULES)
+    assert (verdict.word, verdict.failing, verdict.alarm) == (Word.SUSPECT, False, True)
+    assert judged(ONE, verdict, NOW, False, "").state is State.UP
+
+
+def test_dead_needs_its_strikes_apart() -> None:
+    bad = heard(serving=Heard.BAD, again=Heard.BAD)
+    assert judge(ONE, bad, NOW, RULES).word is Word.SUSPECT
+    assert judge(struck(1, 59), bad, NOW, RULES).word is Word.SUSPECT
+    assert judge(struck(1, 60), bad, NOW, RULES).word is Word.DEAD
+
+
+def test_a_good_round_takes_the_strikes_back() -> None:
+    """Also from one that was never withdrawn, because it was the last one admitted."""
+    after = judged(struck(1, 60), judge(struck(1, 60), heard(serving=Heard.GOOD), NOW, RULES), NOW, False, "")
+    assert (after.strikes, after.struck) == (0, None)
+
+
+def test_behind_the_brake_no_strike_counts() -> None:
+    bad = judge(struck(1, 60), heard(serving=Heard.BAD, again=Heard.BAD), NOW, RULES)
+    assert bad.word is Word.DEAD
+    assert judged(struck(1, 60), bad, NOW, True, "") == struck(1, 60)
+    assert judged(struck(1, 60), bad, NOW, False, "").state is State.FAILED
+
+
+@pytest.mark.parametrize(("failing", "of", "on"), [(1, 1, False), (1, 2, False), (2, 6, False), (3, 6, True)])
+def test_the_brake_is_on_for_more_than_one_and_more_than_a_third(failing: int, of: int, on: bool) -> None:
+    bad, good = Verdict(Word.SUSPECT, "", failing=True), Verdict(Word.ALIVE, "")
+    verdicts = {str(n): bad if n < failing else good for n in range(of)}
+    assert (brake_of(verdicts, None, NOW, RULES) is not None) is on
+
+
+def test_who_is_unknown_does_not_thin_the_failing_out() -> None:
+    bad, blind = Verdict(Word.SUSPECT, "", failing=True), Verdict(Word.UNKNOWN, "")
+    verdicts = {"a": bad, "b": bad, **{str(n): blind for n in range(20)}}
+    assert brake_of(verdicts, None, NOW, RULES) is not None
+
+
+def test_ready_needs_every_rung() -> None:
+    assert ready(heard(reachable=Heard.GOOD, serving=Heard.GOOD, known=Heard.GOOD), True)
+    assert not ready(heard(reachable=Heard.GOOD, serving=Heard.GOOD, known=Heard.UNKNOWN), True)
+    assert not ready(heard(reachable=Heard.GOOD, serving=Heard.GOOD, built=Heard.NOT_YET), False)
+    assert not ready(heard(reachable=Heard.GOOD), False)

@@ -1,0 +1,301 @@
+"""Guards of the two procedures: order, races, the last word of the Store."""
+
+from __future__ import annotations
+
+from tests.guards.guard import Guard
+
+__all__ = ["WORLD"]
+
+ORDER = "tests/autoscaler/test_guard_order.py::test_"
+RACE = "tests/autoscaler/test_guard_race.py::test_"
+REBOOT = "tests/autoscaler/test_guard_reboot.py::test_"
+FAILURES = "tests/autoscaler/test_ancestors_failures.py::test_"
+
+WORLD: tuple[Guard, ...] = (
+    # --- say, look again, do ---
+    Guard(
+        "record before deed",
+        "All new states are in the Store before anything is asked of Provider or Balancer.",
+        "autoscaler/turn.py",
+        "            return said(plan, tended)\n\n        self._book.change(edit)\n",
+        "            return said(plan, tended)\n\n        self._book._share = edit(self._book.share)\n",
+        (ORDER + "the_record_is_in_the_store_before_the_deed",),
+    ),
+    Guard(
+        "seal before destroy",
+        "`deleting` is in the Store before the end of a drained one is asked for.",
+        "autoscaler/deeds.py",
+        "        self._turn(record, State.DELETING, step.reason)\n        return self.destroy([step])[0]\n",
+        "        done = self.destroy([Step(step.kind, step.name, step.reason, record.id)])[0]\n"
+        "        self._turn(record, State.DELETING, step.reason)\n        return done\n",
+        (ORDER + "the_record_is_in_the_store_before_the_deed",),
+    ),
+    Guard(
+        "`out` before withdraw",
+        "A removal that has not passed the second look keeps its visitors.",
+        "autoscaler/deeds.py",
+        "if record is None or record.state is not State.DRAINING or record.out is None:",
+        "if record is None or record.state is not State.DRAINING:",
+        (ORDER + "a_draining_one_without_out_is_not_withdrawn",),
+    ),
+    Guard(
+        "the look is taken: max",
+        "Two shares that build at once do not exceed max together.",
+        "autoscaler/turn.py",
+        "        if plan.resizes:\n",
+        "        if plan.of(Kind.WITHDRAW):\n",
+        (RACE + "two_that_build_at_once_never_exceed_max",),
+    ),
+    Guard(
+        "the look is taken: floor",
+        "A removal is taken back when others fell before it was said.",
+        "autoscaler/turn.py",
+        "shares = all_shares(self._world.store, self._time, self._book.share)",
+        "shares = inputs.fleet.seeing(self._book.share).shares",
+        (RACE + "two_that_remove_at_once_never_go_below_the_floor",),
+    ),
+    Guard(
+        "`deleting` is final: not admitted",
+        "Who is leaving is never admitted again.",
+        "autoscaler/deeds.py",
+        "        if record is None or record.state not in (State.READY, State.UP):\n",
+        "        if record is None:\n",
+        (ORDER + "who_is_leaving_is_not_admitted",),
+    ),
+    Guard(
+        "`deleting` is final: not judged",
+        "What a Cycle sealed while a Round was asking is not judged by that Round.",
+        "autoscaler/round.py",
+        "if now is None or now.state is not State.UP:\n                    continue\n",
+        "if now is None:\n                    continue\n",
+        (RACE + "what_a_cycle_sealed_meanwhile_a_round_does_not_judge",),
+    ),
+    Guard(
+        "destroyed is only what is sealed",
+        "Without `deleting` in its record nothing is destroyed.",
+        "autoscaler/deeds.py",
+        "id = step.id or (record.id if record is not None and record.state is State.DELETING else None)",
+        "id = step.id or (record.id if record is not None else None)",
+        (ORDER + "only_what_is_sealed_is_destroyed",),
+    ),
+    Guard(
+        "deleting goes by id",
+        "Never by a name, which may stand twice, or an address, which is used again.",
+        "autoscaler/deeds.py",
+        "            self._world.provider.delete(id)\n",
+        "            self._world.provider.delete(step.name)\n",
+        (ORDER + "destroyed_is_by_id",),
+    ),
+    Guard(
+        "only up when every balancer read it back",
+        "A Balancer that does not have it keeps it ready, not up.",
+        "autoscaler/deeds.py",
+        "                balancer.admit(Member(record.name, target.address, target.port))\n"
+        "            except (BalancerUnreachable, Refused) as err:\n"
+        '                return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")\n',
+        "                balancer.admit(Member(record.name, target.address, target.port))\n"
+        "            except (BalancerUnreachable, Refused):\n"
+        "                continue\n",
+        (ORDER + "up_only_when_every_balancer_has_it",),
+    ),
+    Guard(
+        "the last admitted is never withdrawn: asked so",
+        "The core asks every Balancer to leave one.",
+        "autoscaler/deeds.py",
+        "def withdraw(self, step: Step, leave: int = 1) -> Done:",
+        "def withdraw(self, step: Step, leave: int = 0) -> Done:",
+        (FAILURES + "the_last_admitted_one_is_never_withdrawn",),
+    ),
+    Guard(
+        "the last admitted is never withdrawn: not even dead",
+        "The last one stays listed until another is.",
+        "autoscaler/deeds.py",
+        "if balancer.withdraw(step.name, 1):",
+        "if balancer.withdraw(step.name, 0):",
+        (ORDER + "the_last_one_stays_listed_until_another_is",),
+    ),
+    # --- the kill switch, before each step ---
+    Guard(
+        "kill switch before a create",
+        "It is read again before each.",
+        "autoscaler/deeds.py",
+        "            self.allowed(Kind.CREATE, step.healing)\n",
+        "",
+        (ORDER + "the_kill_switch_is_read_before_each_step[1-3-create]",),
+    ),
+    Guard(
+        "kill switch before a withdraw",
+        "It is read again before each.",
+        "autoscaler/deeds.py",
+        "            self.allowed(Kind.WITHDRAW, step.healing)\n",
+        "",
+        (ORDER + "the_kill_switch_is_read_before_each_step[3-2-withdraw]",),
+    ),
+    Guard(
+        "kill switch before a destroy",
+        "It is read again before each.",
+        "autoscaler/deeds.py",
+        "            self.allowed(Kind.DESTROY, step.healing)\n",
+        "",
+        (ORDER + "the_kill_switch_is_read_before_a_destroy",),
+    ),
+    # --- an error is not an answer ---
+    Guard(
+        "an error in a listing is not empty",
+        "A Provider that cannot be asked ends the Cycle before anything is decided.",
+        "autoscaler/observe.py",
+        "    servers = world.provider.list()\n",
+        "    try:\n        servers = world.provider.list()\n    except Unreachable:\n        servers = ()\n",
+        (FAILURES + "an_api_error_that_looks_like_an_empty_listing_deletes_and_kills_nothing",),
+    ),
+    Guard(
+        "an error by id is no 404",
+        "An id that could not be asked is not absent.",
+        "autoscaler/observe.py",
+        "return tuple(sorted(id for id, answer in answers.items() if answer is None))",
+        "return tuple(sorted(id for id, answer in answers.items() if not isinstance(answer, Server)))",
+        (ORDER + "an_id_that_could_not_be_asked_is_not_absent",),
+    ),
+    Guard(
+        "an unreadable share is not empty",
+        "A share's document that cannot be read ends the Cycle.",
+        "autoscaler/observe.py",
+        "        shares.append(read_share(found.body, key))\n",
+        "        try:\n            shares.append(read_share(found.body, key))\n"
+        "        except DocumentFault:\n            continue\n",
+        (RACE + "a_share_that_cannot_be_read_is_not_an_empty_one",),
+    ),
+    # --- health ---
+    Guard(
+        "brake: nobody is withdrawn",
+        "Behind the brake a Round withdraws nobody.",
+        "autoscaler/round.py",
+        "if verdict.failing and not braked and not self.book.share.records[name].withdrawn:",
+        "if verdict.failing and not self.book.share.records[name].withdrawn:",
+        (ORDER + "behind_the_brake_nobody_is_withdrawn_not_even_for_a_moment",),
+    ),
+    Guard(
+        "strikes consecutive: of one withdrawn",
+        "Who is admitted again begins without strikes.",
+        "autoscaler/deeds.py",
+        '"admitted", served=True, withdrawn=False, strikes=0, struck=None)',
+        '"admitted", served=True, withdrawn=False)',
+        (FAILURES + "a_second_strike_must_follow_the_first",),
+    ),
+    # --- the Store ---
+    Guard(
+        "compare-and-swap recomputes",
+        "A change that lost a race is made again on what the other wrote.",
+        "autoscaler/book.py",
+        "            after = edit(before)\n            if after == before:\n                return before\n",
+        "            after = after if attempt else edit(before)\n"
+        "            if after == before:\n                return before\n",
+        (RACE + "a_change_is_made_again_on_what_the_other_wrote",),
+    ),
+    Guard(
+        "a Plan is decided anew",
+        "A Plan whose put lost a race is decided again, on what the other wrote.",
+        "autoscaler/turn.py",
+        "            asked = inputs.seeing(share)\n",
+        "            asked = inputs\n",
+        (RACE + "a_plan_is_decided_anew_on_what_the_other_wrote",),
+    ),
+    Guard(
+        "another holder is never written over",
+        "Who does not hold the lease touches nothing.",
+        "autoscaler/book.py",
+        "        if (share.holder, share.epoch) != (mine.holder, mine.epoch):\n",
+        "        if False:\n",
+        (RACE + "another_holder_is_never_written_over",),
+    ),
+    Guard(
+        "without conditional writes another machine is refused",
+        "Within the hour of its last write.",
+        "autoscaler/book.py",
+        'if alone and share.machine not in ("", mine.machine) and self._time.now() - modified < 3600:',
+        "if False:",
+        (RACE + "without_conditional_writes_another_machine_within_the_hour_is_refused",),
+    ),
+    # --- who acts at all ---
+    Guard(
+        "ordinals above NO_AUTOSCALERS",
+        "A node without a share says so and does nothing.",
+        "autoscaler/cycle.py",
+        "        if self.node.ordinal > wish.nodes:\n",
+        "        if False:\n",
+        (FAILURES + "a_node_beyond_no_autoscalers_says_so_and_exits_3",),
+    ),
+    Guard(
+        "observe does nothing: Cycle",
+        "In mode observe all is decided and nothing is done.",
+        "autoscaler/cycle.py",
+        "        acting = self.deployment.mode is Mode.PRODUCTION\n",
+        "        acting = True\n",
+        (FAILURES + "observe_decides_and_says_and_does_nothing",),
+    ),
+    Guard(
+        "observe does nothing: turn",
+        "In mode observe all is decided and nothing is done.",
+        "autoscaler/turn.py",
+        "        if self._deployment.mode is Mode.OBSERVE:\n",
+        "        if False:\n",
+        (FAILURES + "observe_decides_and_says_and_does_nothing",),
+    ),
+    Guard(
+        "observe does nothing: Round",
+        "In mode observe nobody is withdrawn.",
+        "autoscaler/round.py",
+        "        acting = self.deployment.mode is Mode.PRODUCTION\n",
+        "        acting = True\n",
+        (ORDER + "observe_withdraws_nobody",),
+    ),
+    Guard(
+        "clock skew, no deeds: Cycle",
+        "A clock far from the Store's forbids all deeds.",
+        "autoscaler/cycle.py",
+        "        if trouble:\n            raise Unreachable(trouble)\n        wish = self.wish()\n",
+        "        wish = self.wish()\n",
+        (FAILURES + "a_clock_far_from_the_stores_does_no_deeds",),
+    ),
+    Guard(
+        "clock skew, no deeds: Round",
+        "A clock far from the Store's forbids all deeds.",
+        "autoscaler/round.py",
+        "        if trouble:\n            raise Unreachable(trouble)\n",
+        "",
+        (ORDER + "a_round_whose_clock_is_off_judges_nobody",),
+    ),
+    # --- the node's own reboot ---
+    Guard(
+        "reboot only earned",
+        "By a create or a removal that was done.",
+        "autoscaler/cycle.py",
+        "debt = boot if self.world.machine.can_reboot() and (earned or owed == boot) else None",
+        "debt = boot if self.world.machine.can_reboot() else None",
+        (REBOOT + "nobody_reboots_who_did_nothing",),
+    ),
+    Guard(
+        "reboot only earned by what was done",
+        "A create that was refused earns nothing.",
+        "autoscaler/cycle.py",
+        "d.step.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) and d.outcome is Outcome.DONE for d in done\n",
+        "d.step.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) for d in done\n",
+        (REBOOT + "a_create_that_was_refused_earns_nothing",),
+    ),
+    Guard(
+        "reboot never within ten minutes of a boot",
+        "Whatever is owed.",
+        "autoscaler/observe.py",
+        "    if uptime < least_uptime:\n",
+        "    if False:\n",
+        (REBOOT + "never_within_ten_minutes_of_a_boot",),
+    ),
+    Guard(
+        "reboot not while anything is in flight",
+        "A build or a removal under way is ended first.",
+        "autoscaler/cycle.py",
+        "        if debt is None or self.in_flight():\n",
+        "        if debt is None:\n",
+        (REBOOT + "not_while_a_build_is_in_flight",),
+    ),
+)
