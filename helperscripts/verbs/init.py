@@ -47,7 +47,7 @@ class Document:
 )
 @click.option("--provider", metavar="NAME", help="Who rents the webservers; `autoscaler providers` lists them.")
 @click.option(
-    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A setting of the provider, a number or text; repeat it."
+    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A setting of the provider: number or text; repeat it."
 )
 @click.option("--pool", metavar="NAME", help="Part of every webserver's name.  [default: web]")
 @click.option("--nodes", type=click.IntRange(1, 99), metavar="N", help="How many nodes there will be.  [default: 1]")
