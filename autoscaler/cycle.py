@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from autoscaler.book import Book, StoreClock
 from autoscaler.deployment import Deployment, Mode
+from autoscaler.errand import Errand
 from autoscaler.fleet import Inputs, Run
 from autoscaler.node import Heartbeat, Node, beat, key_of, read_heartbeat
 from autoscaler.observe import Wish, boot_trouble, fleet_now, read_wish
@@ -21,13 +21,13 @@ from autoscaler.plan import Kind, Plan
 from autoscaler.ports import Conditional
 from autoscaler.share import Share
 from autoscaler.switch import Switch, read_switch
-from autoscaler.turn import TAKEN_BACK, Turn, Turned, answer
+from autoscaler.turn import TAKEN_BACK, Turned, answer
 from autoscaler.webserver import COMING, State
 from autoscaler.world import World
-from utilities.errors import DocumentFault, Trouble, Unreachable
+from utilities.errors import DocumentFault, Trouble
 from utilities.plain import to_plain
 
-__all__ = ["blank_share", "plan_only", "run_cycle", "skew_trouble"]
+__all__ = ["plan_only", "run_cycle"]
 
 _IN_FLIGHT = COMING | {State.DELETING}
 
@@ -59,34 +59,7 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs,
     return inputs, answer(inputs)[1]
 
 
-def blank_share(node: Node) -> Share:
-    """Our share before it was ever written."""
-    return Share(
-        share=node.ordinal, holder=node.ordinal, machine=node.machine, host=node.host, version=node.version
-    )
-
-
-def skew_trouble(time: StoreClock, deployment: Deployment) -> str:
-    """Why this machine's clock forbids deeds; empty when it does not."""
-    skew = time.skew()
-    if abs(skew) <= deployment.skew:
-        return ""
-    return (
-        f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
-        f"more than {deployment.skew:.0f} s: set it (timedatectl set-ntp true)"
-    )
-
-
-class _Cycle:
-    def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
-        self.world = world
-        self.deployment = deployment
-        self.node = node
-        self.tell = tell
-        self.time = StoreClock(world.clock)
-        self.book = Book(world.store, self.time, blank_share(node))
-        self.turn = Turn(world, deployment, self.book, self.time, tell)
-
+class _Cycle(Errand):
     def wish(self) -> Wish:
         """The wish this Cycle works on; a document at fault ends it before anything is touched."""
         wish = read_wish(self.world.store, self.deployment, self.time)
@@ -127,9 +100,7 @@ class _Cycle:
             self.world.store, self.time, self.node, run="cycle", doing={"cycle": "at work"}, boot=boot,
             conditional=self.world.store.conditional.value,
         )
-        trouble = skew_trouble(self.time, self.deployment)
-        if trouble:
-            raise Unreachable(trouble)
+        self.mind_the_clock()
         wish = self.wish()
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()

@@ -11,11 +11,9 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from autoscaler.book import Book, StoreClock
 from autoscaler.climb import Heights, climb, listed
-from autoscaler.cycle import blank_share, skew_trouble
-from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment, Mode
+from autoscaler.errand import Errand
 from autoscaler.fleet import Fleet
 from autoscaler.node import Heartbeat, Node, beat
 from autoscaler.observe import Wish, fleet_now, read_wish
@@ -25,11 +23,11 @@ from autoscaler.ports import BalancerUnreachable, Member
 from autoscaler.reading import RungName
 from autoscaler.share import Brake, Share
 from autoscaler.switch import read_switch
-from autoscaler.turn import Turn, Turned
+from autoscaler.turn import Turned
 from autoscaler.verdict import Verdict, Word, brake_of, evidence, judge, judged
 from autoscaler.webserver import Record, State
 from autoscaler.world import World
-from utilities.errors import Trouble, Unreachable
+from utilities.errors import Trouble
 from utilities.plain import to_plain
 
 __all__ = ["run_round"]
@@ -47,23 +45,12 @@ def run_round(
         return Report(f"nothing more was judged: {trouble}", trouble.exit_code)
 
 
-class _Round:
-    def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
-        self.world = world
-        self.deployment = deployment
-        self.node = node
-        self.tell = tell
-        self.time = StoreClock(world.clock)
-        self.book = Book(world.store, self.time, blank_share(node))
-        self.turn = Turn(world, deployment, self.book, self.time, tell)
-        self.deeds = Deeds(world, deployment, self.book, self.time, tell)
-        self.blind = ""  # why the Provider could not be asked
+class _Round(Errand):
+    blind = ""  # why the fleet could not be seen
 
     def run(self) -> Report:
         heart = beat(self.world.store, self.time, self.node, run="round", doing={"round": "at work"})
-        trouble = skew_trouble(self.time, self.deployment)
-        if trouble:
-            raise Unreachable(trouble)
+        self.mind_the_clock()
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()
         wish = read_wish(self.world.store, self.deployment, self.time)

@@ -3,7 +3,7 @@ Round ends with one. The order is the protocol: see docs/tour.md before changing
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from autoscaler.book import Book, StoreClock
@@ -62,13 +62,13 @@ class Turn:
         deployment: Deployment,
         book: Book,
         time: StoreClock,
-        tell: Callable[[str], None] = lambda _: None,
+        deeds: Deeds,
     ) -> None:
         self._world = world
         self._deployment = deployment
         self._book = book
         self._time = time
-        self._deeds = Deeds(world, deployment, book, time, tell)
+        self._deeds = deeds
 
     def take(self, inputs: Inputs) -> Turned:
         """Decide and perform. In mode `observe` only decide."""

@@ -124,7 +124,7 @@ def machine(settings: Settings) -> Machine:
     """This machine, rebooted as the Settings say."""
     from providerscripts.machine import ThisMachine
 
-    return ThisMachine(settings.reboot, settings.boot_file)
+    return ThisMachine(settings.reboot, settings.boot_file, own_identity=settings.state / "machine-id")
 
 
 def provider(deployment: Deployment) -> Provider:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import time
+import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,7 +25,8 @@ class ThisMachine:
     `shutdown -r now`, except in a container (its "machine" is not ours to restart) and under tests.
     `boot_file`, where given, stands in for /proc: its content is the boot id, its mtime the instant of boot.
     Containers share their host's boot id and uptime, so they need it.
-    `identity_files`: the first that holds an id.
+    `identity_files`: the first that holds an id. `own_identity`: made where none of them does, as in a bare
+    container; who deletes it makes another machine of this one.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class ThisMachine:
         boot_file: Path | None = None,
         identity_files: Sequence[Path] = (Path("/etc/machine-id"), Path("/var/lib/dbus/machine-id")),
         proc: Path = Path("/proc"),
+        own_identity: Path | None = None,
     ) -> None:
         if isinstance(command, str):
             raise TypeError("a command is a list of words, not one string")
@@ -40,6 +44,7 @@ class ThisMachine:
         self._boot_file = boot_file
         self._identity_files = tuple(identity_files)
         self._proc = proc
+        self._own_identity = own_identity
 
     def identity(self) -> str:
         """The machine id. Unreachable when there is none: two machines must never pass for one."""
@@ -52,8 +57,24 @@ class ThisMachine:
                 raise Unreachable(f"{path} cannot be read: {err.strerror}") from None
             if text and text != "uninitialized":  # systemd's word on an image before its first boot
                 return text
+        if self._own_identity is not None:
+            return self._made_identity(self._own_identity)
         looked = " or ".join(str(path) for path in self._identity_files)
         raise Unreachable(f"this machine has no id in {looked}: run systemd-machine-id-setup")
+
+    def _made_identity(self, path: Path) -> str:
+        """An id of our own, made once: whoever links first has made it."""
+        new = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+        try:
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                new.write_text(uuid.uuid4().hex + "\n")
+                with contextlib.suppress(FileExistsError):
+                    os.link(new, path)
+                new.unlink()
+            return path.read_text().strip()
+        except OSError as err:
+            raise Unreachable(f"{path} cannot be made: {err.strerror}; or run systemd-machine-id-setup") from None
 
     def boot(self) -> tuple[str, float]:
         """(boot id, seconds since boot). Unreachable when it cannot be read."""

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from autoscaler.book import Book, StoreClock
-from autoscaler.cycle import blank_share
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Mode
+from autoscaler.errand import blank_share
 from autoscaler.outcome import Outcome
 from autoscaler.plan import Kind, Step
 from autoscaler.ports import BalancerUnreachable, Member

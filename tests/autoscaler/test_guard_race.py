@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from autoscaler.book import Book, StoreClock
-from autoscaler.cycle import blank_share
+from autoscaler.errand import blank_share
 from autoscaler.ports import Conditional
 from autoscaler.share import Share, read_share
 from autoscaler.webserver import State

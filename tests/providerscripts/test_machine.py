@@ -90,3 +90,12 @@ def test_a_boot_file_stands_in(tmp_path: Path) -> None:
     assert 690 < age < 100_000
     os.utime(path, (time.time() + 700, time.time() + 700))
     assert machine.boot()[1] == 0.0
+
+
+def test_without_a_machine_id_one_is_made_and_kept(tmp_path: Path) -> None:
+    absent = (tmp_path / "etc" / "machine-id",)
+    own = tmp_path / "state" / "machine-id"
+    first = ThisMachine(identity_files=absent, own_identity=own).identity()
+    assert len(first) == 32
+    assert ThisMachine(identity_files=absent, own_identity=own).identity() == first
+    assert [p.name for p in own.parent.iterdir()] == ["machine-id"]
