@@ -19,7 +19,7 @@ from autoscaler.node import Heartbeat, Node, beat
 from autoscaler.observe import Wish, fleet_now, read_wish
 from autoscaler.outcome import Alarm, Done, Outcome, Report
 from autoscaler.plan import Kind, Step
-from autoscaler.ports import BalancerUnreachable, Member
+from autoscaler.ports import Balancer, BalancerUnreachable, Member
 from autoscaler.reading import RungName
 from autoscaler.share import Brake, Share
 from autoscaler.switch import read_switch
@@ -57,7 +57,11 @@ class _Round(Errand):
         fleet = self.look(mine)
         up = [r for r in mine.records.values() if r.state is State.UP]
         heights = self.climbed(up, fleet)
-        verdicts = {r.name: judge(r, heights[r.name], self.time.now(), self.deployment.rules) for r in up}
+        verdicts = self.verdicts(mine, heights)
+        if acting and any(v.failing for v in verdicts.values()):
+            # The climb took its time: whom a Cycle took out of service meanwhile nobody judges.
+            mine = self.book.open()
+            verdicts = self.verdicts(mine, heights)
         brake = brake_of(verdicts, mine.brake, self.time.now(), self.deployment.rules)
         if not acting:
             return Report(f"observe: {self.sentence(verdicts, brake, ())}")
@@ -86,6 +90,12 @@ class _Round(Errand):
         )
         below = listed(records, fleet, self.blind)
         return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
+
+    def verdicts(self, mine: Share, heights: Heights) -> dict[str, Verdict]:
+        """On all that are up in this version of our share and were asked."""
+        at, rules = self.time.now(), self.deployment.rules
+        asked = (r for r in mine.records.values() if r.state is State.UP and r.name in heights)
+        return {r.name: judge(r, heights[r.name], at, rules) for r in asked}
 
     def act(self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None) -> list[Done]:
         """Withdraw who fails, then write what was judged. Written is only what the Balancer really did."""
@@ -145,21 +155,44 @@ class _Round(Errand):
         done: list[Done] = []
         for balancer in self.world.balancers:
             try:
-                admitted = {m.name: m for m in balancer.admitted()}
-                for record in self.book.share.records.values():
-                    if record.state is State.UP and not record.withdrawn:
-                        wanted = _member(record, self.deployment)
-                        if wanted is not None and admitted.get(record.name) != wanted:
-                            balancer.admit(wanted)
-                            step = Step(Kind.ADMIT, record.name, f"{balancer.name} lacked it", healing=True)
-                            done.append(Done(step, Outcome.DONE))
-                    elif record.name in admitted and self._not_to_serve(record):
-                        step = Step(Kind.WITHDRAW, record.name, f"{balancer.name} still had it", healing=True)
+                amiss = self._amiss(balancer)
+                if amiss:  # what we read is as old as the climb: a Cycle may have withdrawn some since
+                    self.book.open()
+                    amiss = self._amiss(balancer)
+                for step, member in amiss:
+                    if member is None:
                         done.append(self.deeds.withdraw(step))
+                    else:
+                        balancer.admit(member)
+                        done.append(Done(step, Outcome.DONE))
             except BalancerUnreachable as err:
                 step = Step(Kind.ADMIT, balancer.name, "reconcile", healing=True)
                 done.append(Done(step, Outcome.UNKNOWN, str(err)))
-        return done
+        return done + self._taken_back({d.step.name for d in done if d.step.kind is Kind.ADMIT})
+
+    def _amiss(self, balancer: Balancer) -> list[tuple[Step, Member | None]]:
+        """Whom to admit, with its Member, and whom to withdraw, by our share as last read."""
+        admitted = {m.name: m for m in balancer.admitted()}
+        out: list[tuple[Step, Member | None]] = []
+        for record in self.book.share.records.values():
+            if record.state is State.UP and not record.withdrawn:
+                wanted = _member(record, self.deployment)
+                if wanted is not None and admitted.get(record.name) != wanted:
+                    out.append((Step(Kind.ADMIT, record.name, f"{balancer.name} lacked it", healing=True), wanted))
+            elif record.name in admitted and self._not_to_serve(record):
+                out.append((Step(Kind.WITHDRAW, record.name, f"{balancer.name} still had it", healing=True), None))
+        return out
+
+    def _taken_back(self, admitted: set[str]) -> list[Done]:
+        """Look again: a Cycle writes `out`, then withdraws; if both fell before our admit, it is ours to undo."""
+        if not admitted:
+            return []
+        records = self.book.open().records
+        leaving = [n for n in sorted(admitted) if n in records and self._not_to_serve(records[n])]
+        return [
+            self.deeds.withdraw(Step(Kind.WITHDRAW, n, "its removal was made sure meanwhile", healing=True))
+            for n in leaving
+        ]
 
     def _not_to_serve(self, record: Record) -> bool:
         if record.state is State.DRAINING:
@@ -218,7 +251,7 @@ class _Round(Errand):
                 "at": to_plain(run)["began"],
                 "mode": self.deployment.mode.value,
                 "sentence": sentence,
-                "readings": {n: evidence(h) for n, h in heights.items() if verdicts[n].word is not Word.ALIVE},
+                "readings": {n: evidence(heights[n]) for n, v in verdicts.items() if v.word is not Word.ALIVE},
                 "verdicts": {n: f"{v.word}: {v.why}" for n, v in verdicts.items() if v.word is not Word.ALIVE},
                 "done": [to_plain(d) for d in done],
                 "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
 
 from autoscaler.book import Book, StoreClock
 from autoscaler.errand import blank_share
-from autoscaler.ports import Conditional
+from autoscaler.ports import Conditional, Member, Target
+from autoscaler.reading import Reading, RungName
+from autoscaler.rung import Rung
 from autoscaler.share import Share, read_share
 from autoscaler.webserver import State
 from autoscaler.wish import Limits
@@ -118,7 +120,7 @@ def test_two_that_remove_at_once_never_go_below_the_floor() -> None:
 
 
 def test_what_a_cycle_sealed_meanwhile_a_round_does_not_judge() -> None:
-    """The Round has asked everybody; before it writes, the Cycle of this node seals the dead one as deleting."""
+    """The Round has judged everybody; before it writes, the Cycle of this node seals the dead one as deleting."""
     rig = served(4)
     ill = rig.up[0]
     rig.provider.ail(ill, Health.SICK)
@@ -128,8 +130,7 @@ def test_what_a_cycle_sealed_meanwhile_a_round_does_not_judge() -> None:
     def seal(share: Share) -> Share:
         return share.with_records([share.records[ill].into(State.DELETING, rig.clock.now(), "sealed")])
 
-    real = rig.prober.ask
-    rig.prober.ask = lambda *a: (amend(rig, seal), setattr(rig.prober, "ask", real), real(*a))[2]  # type: ignore[method-assign]
+    once(rig, "swap", KEY, lambda: amend(rig, seal))
     rig.round()
     assert rig.share().records[ill].state in (State.DELETING, State.GONE)
 
@@ -166,3 +167,61 @@ def test_a_share_that_cannot_be_read_is_not_an_empty_one() -> None:
     rig.want(9)
     assert rig.cycle(1, once=True).exit_code == 3
     assert len(rig.alive) == 4
+
+
+def while_climbing(rig: Rig, rung: RungName, do: Callable[[], object]) -> None:
+    """Once, when this rung's Readings are there and before the Round acts on them."""
+    real = rig.prober.ask
+
+    def ask(asked: Rung, targets: Sequence[Target], deadline: float) -> dict[str, Reading]:
+        heard = real(asked, targets, deadline)
+        if asked.name is rung:
+            rig.prober.ask = real  # type: ignore[method-assign]
+            do()
+        return heard
+
+    rig.prober.ask = ask  # type: ignore[method-assign]
+
+
+def test_whom_a_cycle_took_out_while_a_round_climbed_is_not_admitted_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All answered well; then two were drained and destroyed. By what the Round had read they were up."""
+    rig = served(4)
+    rig.want(2)
+    while_climbing(rig, RungName.SERVING, lambda: rig.cycle(once=True))
+    admit, asked = rig.balancer.admit, []
+    monkeypatch.setattr(rig.balancer, "admit", lambda member: (asked.append(member.name), admit(member)))
+    rig.round()
+    assert len(rig.alive) == 2
+    assert asked == []
+    assert rig.admitted == rig.up
+
+
+def test_whom_a_cycle_takes_out_while_a_round_admits_is_put_out_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody took the newest out of the balancer; as the Round puts it back, a Cycle removes it."""
+    rig = served(3)
+    rig.want(2)
+    newest = max(rig.up)
+    rig.balancer.withdraw(newest)
+    admit = rig.balancer.admit
+
+    def late(member: Member) -> None:
+        monkeypatch.setattr(rig.balancer, "admit", admit)
+        rig.cycle(once=True)
+        admit(member)
+
+    monkeypatch.setattr(rig.balancer, "admit", late)
+    rig.round()
+    assert newest not in rig.alive
+    assert rig.admitted == rig.up == rig.alive
+
+
+def test_whom_a_cycle_took_out_while_a_round_climbed_is_not_judged_dead() -> None:
+    """Two of four do not answer, for a Cycle destroyed them: that is no fleet failing at once."""
+    rig = served(4)
+    rig.want(2)
+    while_climbing(rig, RungName.REACHABLE, lambda: rig.cycle(once=True))
+    report = rig.round()
+    assert "fail at once" not in report.sentence
+    assert not report.alarms
+    assert rig.share().brake is None
+    assert len(rig.alive) == 2, "and nobody was built in their place"

@@ -77,7 +77,8 @@ def run(copy: Path, tests: Sequence[str], *argv: str) -> list[Case]:
     report = copy / "guards.xml"
     report.unlink(missing_ok=True)
     environment = {**os.environ, "PYTHONPATH": str(copy)}
-    environment.pop("TIER", None)
+    for name in ("TIER", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"):  # bytecode goes along with each copy
+        environment.pop(name, None)
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--hypothesis-seed=0",
          f"--timeout={PATIENCE:.0f}", f"--junit-xml={report}", *argv, *tests],

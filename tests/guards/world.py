@@ -182,6 +182,30 @@ WORLD: tuple[Guard, ...] = (
         '"admitted", served=True, withdrawn=False)',
         (FAILURES + "a_second_strike_must_follow_the_first",),
     ),
+    Guard(
+        "whom a Cycle took out is not admitted again",
+        "A Round reads its share anew before it sets a Balancer right.",
+        "autoscaler/round.py",
+        "                if amiss:  # what",
+        "                if False:  # what",
+        (RACE + "whom_a_cycle_took_out_while_a_round_climbed_is_not_admitted_again",),
+    ),
+    Guard(
+        "whom a Cycle takes out meanwhile is put out again",
+        "A Round looks again after it has admitted.",
+        "autoscaler/round.py",
+        "        if not admitted:\n            return []\n",
+        "        return []\n",
+        (RACE + "whom_a_cycle_takes_out_while_a_round_admits_is_put_out_again",),
+    ),
+    Guard(
+        "whom a Cycle took out is not judged",
+        "A Round reads its share anew before it believes that any fail.",
+        "autoscaler/round.py",
+        "        if acting and any(v.failing for v in verdicts.values()):\n",
+        "        if False:\n",
+        (RACE + "whom_a_cycle_took_out_while_a_round_climbed_is_not_judged_dead",),
+    ),
     # --- the Store ---
     Guard(
         "compare-and-swap recomputes",
