@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from autoscaler.ports import LostRace, Store, StoreUnreachable
-from autoscaler.share import Share, key_of, read_share
+from autoscaler.share import Share, key_of, number_of, read_share
 from utilities.errors import AskerErred, HeldElsewhere, Unreachable
 
 __all__ = ["TRIES", "amend", "read_shares"]
@@ -20,6 +20,8 @@ def read_shares(store: Store) -> tuple[Share, ...]:
     """Every share's document, by number. StoreUnreachable, DocumentFault: an unreadable share is not an empty one."""
     shares = []
     for key in store.keys("shares/"):
+        if number_of(key) is None:
+            continue
         found = store.get(key)
         if found is not None:
             shares.append(read_share(found.body, key))

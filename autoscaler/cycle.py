@@ -14,17 +14,17 @@ from dataclasses import replace
 from autoscaler.deployment import Deployment, Mode
 from autoscaler.errand import Errand
 from autoscaler.fleet import Inputs, Run
-from autoscaler.node import Heartbeat, Node, beat, key_of, read_heartbeat
+from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat
 from autoscaler.observe import Wish, boot_trouble, fleet_now, read_wish
 from autoscaler.outcome import Done, Outcome, Report
 from autoscaler.plan import Kind, Plan
 from autoscaler.ports import Conditional
 from autoscaler.share import Share
-from autoscaler.switch import Switch, read_switch
 from autoscaler.turn import TAKEN_BACK, Turned, answer
 from autoscaler.webserver import COMING, State
 from autoscaler.world import World
-from utilities.errors import DocumentFault, Trouble
+from utilities.errors import DocumentFault, Trouble, Unreachable
+from utilities.instant import Instant
 from utilities.plain import to_plain
 
 __all__ = ["plan_only", "run_cycle"]
@@ -41,10 +41,11 @@ def run_cycle(
     """
     if deployment.mode is Mode.DEVELOPMENT:
         return Report("mode is development: no autoscaling, nothing was looked at")
+    cycle = _Cycle(world, deployment, node, watch or (lambda _: None))
     try:
-        return _Cycle(world, deployment, node, watch or (lambda _: None)).run(once)
+        return cycle.run(once)
     except Trouble as trouble:
-        return Report(f"nothing more was done: {trouble}", trouble.exit_code)
+        return cycle.broken_off(trouble)
 
 
 def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs, Plan]:
@@ -60,6 +61,14 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs,
 
 
 class _Cycle(Errand):
+    kind = "cycle"
+
+    def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
+        super().__init__(world, deployment, node, tell)
+        self.turns: list[Turned] = []
+        self.digest = ""
+        self.same: dict[str, Instant] = {}
+
     def wish(self) -> Wish:
         """The wish this Cycle works on; a document at fault ends it before anything is touched."""
         wish = read_wish(self.world.store, self.deployment, self.time)
@@ -84,52 +93,62 @@ class _Cycle(Errand):
             wish,
             me=f"{self.node.ordinal}/cycle/{runs['cycle'].number}",
             runs=runs,
-            switch=self.switch(),
+            switch=self.gate.read(),
             resize=resize,
             reboot=trouble,
             owed=owed,
         )
 
-    def switch(self) -> Switch | None:
-        """The kill switch now."""
-        return read_switch(self.world.store, self.time.now())
-
     def run(self, once: bool) -> Report:
         boot, _ = boot_trouble(self.world, 0.0)
-        heart = beat(
-            self.world.store, self.time, self.node, run="cycle", doing={"cycle": "at work"}, boot=boot,
-            conditional=self.world.store.conditional.value,
-        )
-        self.mind_the_clock()
+        self.begin(boot=boot, conditional=self.world.store.conditional.value)
         wish = self.wish()
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()
-        turns = [self.turn.take(self.question(wish, mine, heart.runs, True))]
+        self.take(self.question(wish, mine, self.heart.runs, True))
+        trouble: Unreachable | None = None
         if acting:
-            self.tell(turns[0].plan.because)
+            self.tell(self.turns[0].plan.because)
             if not once:
-                self.wait(wish, heart, turns)
-        return self.finish(heart, turns)
+                trouble = self.wait(wish)
+        return self.finish(trouble)
 
-    def wait(self, wish: Wish, heart: Heartbeat, turns: list[Turned]) -> None:
-        """Until nothing of ours is in flight, or the longest deadline has passed."""
+    def take(self, inputs: Inputs) -> None:
+        """One turn; then, before anything else, what it earned and what it decided is written down."""
+        turned = self.turn.take(inputs)
+        first = not self.turns
+        self.turns.append(turned)
+        self.owe(turned.done)
+        self.remember(turned, first)
+
+    def wait(self, wish: Wish) -> Unreachable | None:
+        """Until nothing of ours is in flight, or the longest deadline has passed. The last trouble, if it lasts.
+
+        Who cannot be asked now is asked again: the machines go on booting meanwhile.
+        """
         rules, clock = self.deployment.rules, self.world.clock
         longest = rules.creating + rules.booting + self.drain() + self.world.provider.traits.settle
         deadline = clock.monotonic() + longest
+        trouble: Unreachable | None = None
         last = ""
         while self.in_flight() and clock.monotonic() < deadline:
             clock.sleep(min(self.deployment.poll, max(0.0, deadline - clock.monotonic())))
-            switch = self.switch()
+            switch = self.gate.read()
             if switch is not None:
                 self.tell(switch.sentence())
                 if switch.forbids("create") and switch.forbids("destroy"):
-                    return  # nothing can go on; the records keep it
-            self.turn.grow(self.deployment.round_budget)
-            turned = self.turn.take(self.question(wish, self.book.open(), heart.runs, False))
-            if turned.plan.steps:
-                turns.append(turned)
+                    return trouble  # nothing can go on; the records keep it
+            try:
+                self.turn.grow(self.deployment.round_budget)
+                self.take(self.question(wish, self.book.open(), self.heart.runs, False))
+            except Unreachable as err:
+                trouble = err
+                self.tell(f"asked again in {self.deployment.poll:.0f} s: {err}")
+                continue
+            trouble = None
             if (now := self.counts()) != last:
                 self.tell(last := now)
+        return trouble
 
     def drain(self) -> float:
         """The longest drain of any balancer."""
@@ -151,14 +170,17 @@ class _Cycle(Errand):
         told = [f"{states.count(s)} {s}" for s in State if s in states]
         return f"share {self.node.ordinal}: {', '.join(told) or 'no webservers'}"
 
-    def finish(self, heart: Heartbeat, turns: list[Turned]) -> Report:
-        """Journal, heartbeat, and the reboot if it was earned."""
-        done = tuple(d for t in turns for d in t.done)
-        plan = turns[0].plan
-        report = Report(self.sentence(plan, done), 6 if _failed(done) else 0, done)
-        self.remember(heart, turns, report)
-        if self.deployment.mode is Mode.PRODUCTION and self.reboot(heart, done):
-            return replace(report, rebooting=True, sentence=f"{report.sentence}; rebooting this node")
+    def finish(self, trouble: Unreachable | None) -> Report:
+        """The heartbeat, and the reboot if it was earned."""
+        done = tuple(d for t in self.turns for d in t.done)
+        sentence = self.sentence(self.turns[0].plan, done)
+        code = 6 if _failed(done) else 0
+        if trouble is not None:
+            sentence, code = f"{sentence}; at the end: {trouble}", trouble.exit_code
+        self.end(sentence)
+        report = Report(sentence, code, done)
+        if self.deployment.mode is Mode.PRODUCTION and self.reboot():
+            return replace(report, rebooting=True, sentence=f"{sentence}; rebooting this node")
         return report
 
     def sentence(self, plan: Plan, done: tuple[Done, ...]) -> str:
@@ -179,50 +201,48 @@ class _Cycle(Errand):
             parts.append("the Store has no conditional writes, so nobody may take over this share")
         return "; ".join(parts)
 
-    def remember(self, heart: Heartbeat, turns: list[Turned], report: Report) -> None:
-        """A Journal object when decision, reason or outcome changed; else only the heartbeat."""
-        plan = turns[0].plan
-        decision = [to_plain(s) for s in plan.steps], plan.target, turns[0].inputs.wanted, report.exit_code
+    def remember(self, turned: Turned, first: bool) -> None:
+        """A Journal object when a decision differs from the last one, or something was done."""
+        plan = turned.plan
+        decision = [to_plain(s) for s in plan.steps], plan.target, turned.inputs.wanted
         digest = hashlib.sha256(json.dumps(decision, sort_keys=True).encode()).hexdigest()[:16]
-        news = heart.digests.get("cycle") != digest or bool(report.done)
-        if news:
-            entry = {
-                "kind": "cycle",
-                "node": self.node.ordinal,
-                "run": heart.runs["cycle"].number,
-                "at": to_plain(heart.runs["cycle"])["began"],
-                "mode": self.deployment.mode.value,
-                "sentence": report.sentence,
-                "turns": [t.entry() for t in turns],
-            }
-            self.world.journal.write("cycle", heart.runs["cycle"].number, entry)
-        same = {} if not news else {"cycle": self.time.now()}
-        beat(
-            self.world.store, self.time, self.node, doing={"cycle": report.sentence}, same=same,
-            digests={"cycle": digest},
-        )
+        if first:
+            self.digest = digest
+        same = first and self.heart.digests.get("cycle") == digest
+        if turned.done or (first and not same):
+            self.write({"sentence": self.sentence(plan, turned.done), "turns": [turned.entry()]})
+        self.same = {} if same else {"cycle": self.time.now()}
 
-    def reboot(self, heart: Heartbeat, done: tuple[Done, ...]) -> bool:
-        """Reboot this machine if a create or destroy was done and nothing is in flight. True when it was asked.
+    def end(self, sentence: str) -> None:
+        """The last heartbeat of this run."""
+        digests = {"cycle": self.digest} if self.digest else {}
+        self.beat(doing={"cycle": sentence}, same=self.same, digests=digests)
 
-        The debt is written first: killed in between, the next Cycle pays it; a changed boot id shows it paid.
-        """
-        boot, trouble = boot_trouble(self.world, self.deployment.rules.uptime)
+    def owe(self, done: tuple[Done, ...]) -> None:
+        """Write the debt of a reboot as soon as it is earned: killed after that, the next Cycle pays it."""
         earned = any(
             d.step.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) and d.outcome is Outcome.DONE for d in done
         )
+        boot, _ = boot_trouble(self.world, 0.0)
         owed = self.book.share.reboot
         debt = boot if self.world.machine.can_reboot() and (earned or owed == boot) else None
-        if debt != owed:
+        if debt != owed and self.deployment.mode is Mode.PRODUCTION:
             self.book.change(lambda share: replace(share, reboot=debt))
-        if debt is None or self.in_flight():
+
+    def reboot(self) -> bool:
+        """Reboot this machine if one is owed and nothing is in flight. True when it was asked.
+
+        A changed boot id shows the debt paid.
+        """
+        boot, trouble = boot_trouble(self.world, self.deployment.rules.uptime)
+        if self.book.share.reboot is None or self.book.share.reboot != boot or self.in_flight():
             return False
-        switch = self.switch()
+        switch = self.gate.read()
         if trouble or (switch is not None and switch.forbids("reboot")):
             self.tell(f"the reboot is still owed: {trouble or (switch.sentence() if switch else '')}")
             return False
-        run = heart.runs["cycle"].number
-        why = "a build or a removal of this Cycle was done"
+        why = "a build or a removal of a Cycle was done"
+        run = self.heart.runs["cycle"].number
         self.world.journal.write("reboot", run, {"node": self.node.ordinal, "boot": boot, "sentence": why})
         self.world.machine.reboot()
         return True

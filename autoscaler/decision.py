@@ -42,18 +42,20 @@ class _Decision:
 
     def plan(self) -> Plan:
         returned = list(self._returned())
-        steps = [*self._continued({s.name for s in returned}), *returned, *self._failed()]
-        if self.i.resize:
-            steps += self._removed()
-        steps += self._created()
+        failed = list(self._failed())
+        removed = list(self._removed()) if self.i.resize else []
+        continued = self._continued({s.name for s in (*returned, *removed)})
+        steps = [*continued, *returned, *failed, *removed, *self._created()]
         steps += self._rebooted(steps)
         allowed = tuple(s for s in steps if self._allowed(s))
         return Plan(allowed, self._because(allowed), self.target)
 
     # What was begun is finished first.
 
-    def _continued(self, returned: set[str]) -> Iterable[Step]:
+    def _continued(self, decided: set[str]) -> Iterable[Step]:
         for record in self.records:
+            if record.name in decided:
+                continue
             if record.state is State.REQUESTED and record.writer == self.i.me:
                 healing = record.reason.startswith(_REPLACES)
                 yield Step(Kind.CREATE, record.name, record.reason, size=True, healing=healing)
@@ -61,7 +63,7 @@ class _Decision:
                 yield Step(Kind.ADMIT, record.name, "ready: every rung passed")
             elif record.state is State.DELETING and self._to_ask(record):
                 yield Step(Kind.DESTROY, record.name, record.reason, healing=record.out is None)
-            elif record.state is State.DRAINING and record.out is not None and record.name not in returned:
+            elif record.state is State.DRAINING and record.out is not None:
                 yield Step(Kind.WITHDRAW, record.name, record.reason)
         for record, twin in twins(self.i.fleet):
             why = f"a second server of this name; {record.id} is the bound one"

@@ -1,116 +1,55 @@
-"""The Deeds: a dull loop that performs Steps whose records are already written.
+"""The Deeds on what exists: admit, withdraw, leave, destroy. A dull loop; the records are written before it.
 
-Before each Step the kill switch is read. A create is posted exactly once; a doubtful answer is written down as
-doubt; a destroy goes by id and counts only when the Provider accepted it.
+Before each Step the kill switch is read. A destroy goes by id and counts only when the Provider accepted it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 from autoscaler.book import Book, StoreClock
 from autoscaler.climb import target_of
 from autoscaler.deployment import Deployment
-from autoscaler.fleet import Inputs
+from autoscaler.gate import Gate, SwitchedOff
 from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Step
-from autoscaler.ports import BalancerUnreachable, Doubtful, Member, ProviderUnreachable, Refused
-from autoscaler.server import Order, Server, ServerState
+from autoscaler.ports import BalancerUnreachable, Doubtful, Member, Refused, Target
 from autoscaler.share import Breaker, Share
-from autoscaler.switch import read_switch
-from autoscaler.tend import tripped
 from autoscaler.webserver import Record, State
 from autoscaler.world import World
-from utilities.errors import Trouble, Unreachable
+from utilities.errors import Trouble
+from utilities.instant import Instant
 
-__all__ = ["Deeds"]
+__all__ = ["Deeds", "member_of"]
 
 
-class _SwitchedOff(Trouble):
-    """The kill switch forbids this Step; it was not begun."""
+class _LastOne(Trouble):
+    """Nobody else would be admitted."""
+
+
+HOOK = 30.0  # seconds a shutdown hook may take
 
 
 class Deeds:
     """Performs Steps of one Cycle or Round on our own share."""
 
     def __init__(
-        self, world: World, deployment: Deployment, book: Book, time: StoreClock, tell: Callable[[str], None]
+        self,
+        world: World,
+        deployment: Deployment,
+        book: Book,
+        time: StoreClock,
+        gate: Gate,
+        tell: Callable[[str], None],
     ) -> None:
+        self._gate = gate
         self._tell = tell
         self._world = world
         self._deployment = deployment
         self._book = book
         self._time = time
-
-    def allowed(self, kind: Kind, healing: bool = False) -> None:
-        """Read the kill switch; raises when it forbids this kind."""
-        switch = read_switch(self._world.store, self._time.now())
-        if switch is not None and switch.forbids(kind.value, healing):
-            raise _SwitchedOff(switch.sentence())
-
-    # Create
-
-    def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
-        """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""
-        records = self._book.share.records
-        intents = [
-            s for s in steps if s.name in records and records[s.name].state is State.REQUESTED
-        ]
-        out: list[Done] = []
-        at_once = self._deployment.rules.builds_at_once
-        for first in range(0, len(intents), at_once):
-            batch = intents[first : first + at_once]
-            limit = self._world.provider.traits.http_timeout + 5.0
-            answers = self._world.crew.all({s.name: self._post(s) for s in batch}, limit)
-            results = [self._created(s, answers[s.name]) for s in batch]
-            self._book.change(partial(self._written, results=results, inputs=inputs))
-            out += [done for done, _ in results]
-        return out
-
-    def _post(self, step: Step) -> Callable[[], Server]:
-        spec = dict(self._deployment.server)
-
-        def word(key: str) -> str:
-            return str(spec.pop(key, ""))
-
-        order = Order(
-            step.name, self._deployment.pool, step.name, word("image"), word("size"), word("region"),
-            word("user_data"), spec,
-        )
-
-        def post() -> Server:
-            self.allowed(Kind.CREATE, step.healing)
-            return self._world.provider.create(order)
-
-        return post
-
-    def _created(self, step: Step, answer: Server | Exception) -> tuple[Done, Record]:
-        old = self._book.share.records[step.name]
-        at = self._time.now()
-        if isinstance(answer, Server):
-            made = old.into(State.CREATING, old.since, step.reason, id=answer.id, address=answer.address,
-                            port=answer.port, ssh_port=answer.ssh_port, pin=answer.host_key)
-            if answer.state is ServerState.FAILED:
-                made = made.into(State.FAILED, at, f"the Provider says it failed: {answer.detail}")
-            return Done(step, Outcome.DONE, f"id {answer.id}"), made
-        if isinstance(answer, Refused | ProviderUnreachable | _SwitchedOff):
-            return Done(step, Outcome.REFUSED, str(answer)), old.into(State.GONE, at, f"not made: {answer}")
-        doubt = old.into(State.CREATING, old.since, f"in doubt: {answer or type(answer).__name__}", left=at)
-        return Done(step, Outcome.UNKNOWN, f"in doubt: {answer or type(answer).__name__}"), doubt
-
-    def _written(self, share: Share, results: list[tuple[Done, Record]], inputs: Inputs) -> Share:
-        changed = []
-        breaker = share.breaker
-        for done, record in results:
-            now = share.records.get(record.name)
-            if now is None or now.state is not State.REQUESTED:
-                continue  # written by this very edit before, or already adopted from a listing
-            changed.append(record)
-            if done.outcome is Outcome.REFUSED and record.state is State.GONE:
-                breaker = tripped(breaker, inputs, self._time.now())
-        return replace(share.with_records(changed), breaker=breaker)
 
     # Admit and withdraw
 
@@ -122,12 +61,12 @@ class Deeds:
         record = self._book.share.records.get(step.name)
         if record is None or record.state not in (State.READY, State.UP):
             return Done(step, Outcome.ALREADY, "no longer to be admitted")
-        target = target_of(record, self._deployment)
-        if target is None or record.id is None:
+        member = member_of(record, self._deployment)
+        if member is None or record.id is None:
             return Done(step, Outcome.FAILED, "it has no address")
         for balancer in self._world.balancers:
             try:
-                balancer.admit(Member(record.name, target.address, target.port))
+                balancer.admit(member)
             except (BalancerUnreachable, Refused) as err:
                 return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")
         at = self._time.now()
@@ -145,35 +84,48 @@ class Deeds:
         self._book.change(up)
         return Done(step, Outcome.DONE)
 
-    def withdraw(self, step: Step, leave: int = 1) -> Done:
-        """Keep new visitors away in every balancer; refused where it would leave fewer than `leave` others."""
+    def withdraw(self, step: Step) -> Done:
+        """Keep new visitors away in every balancer; refused where nobody else would be admitted."""
         try:
-            self.allowed(Kind.WITHDRAW, step.healing)
-            for balancer in self._world.balancers:
-                if not balancer.withdraw(step.name, leave):
-                    return Done(step, Outcome.REFUSED, f"{balancer.name}: it is the last admitted one")
-        except _SwitchedOff as err:
+            self._keep_away(step)
+        except (SwitchedOff, _LastOne) as err:
             return Done(step, Outcome.REFUSED, str(err))
         except (BalancerUnreachable, Refused) as err:
             return Done(step, Outcome.UNKNOWN, str(err))
         return Done(step, Outcome.DONE)
 
-    def leave(self, step: Step) -> Done:
-        """Carry a sure removal on: withdrawn, then drained, then sealed as deleting. Asks for no patience."""
-        record = self._book.share.records.get(step.name)
-        if record is None or record.state is not State.DRAINING or record.out is None:
-            return Done(step, Outcome.ALREADY, "no longer leaving")
-        done = self.withdraw(step)
-        if done.outcome is Outcome.REFUSED and "last admitted" in done.detail:
-            self._turn(record, State.UP, "it is the last admitted one", out=None)
-            return done
-        if done.outcome is not Outcome.DONE:
-            return done
-        if not self._drained(record):
-            return Done(step, Outcome.DONE, "draining")
-        self._hook(record)
-        self._turn(record, State.DELETING, step.reason)
-        return self.destroy([step])[0]
+    def _keep_away(self, step: Step) -> None:
+        self._gate.enter(Kind.WITHDRAW, step.healing)
+        for balancer in self._world.balancers:
+            if not balancer.withdraw(step.name, 1):
+                raise _LastOne(f"{balancer.name}: it is the last admitted one")
+
+    def leave(self, steps: Sequence[Step]) -> list[Done]:
+        """Carry sure removals on: withdrawn, then drained, then sealed as deleting and destroyed. Never waits."""
+        out: list[Done] = []
+        drained: list[Step] = []
+        for step in steps:
+            record = self._book.share.records.get(step.name)
+            if record is None or record.state is not State.DRAINING or record.out is None:
+                out.append(Done(step, Outcome.ALREADY, "no longer leaving"))
+                continue
+            try:
+                self._keep_away(step)
+            except (_LastOne, SwitchedOff, BalancerUnreachable, Refused) as err:
+                if isinstance(err, _LastOne):
+                    self._book.change(partial(_stays, name=step.name, at=self._time.now()))
+                unknown = isinstance(err, BalancerUnreachable | Refused)
+                out.append(Done(step, Outcome.UNKNOWN if unknown else Outcome.REFUSED, str(err)))
+                continue
+            if self._drained(record):
+                drained.append(step)
+            else:
+                out.append(Done(step, Outcome.DONE, "draining"))
+        if drained:
+            self._hooks([self._book.share.records[s.name] for s in drained])
+            self._book.change(partial(_sealed, steps=drained, at=self._time.now()))
+            out += self.destroy(drained)
+        return out
 
     def _drained(self, record: Record) -> bool:
         waited = self._time.now() - (record.out or self._time.now())
@@ -189,29 +141,24 @@ class Deeds:
                 return False
         return True
 
-    def _hook(self, record: Record) -> None:
+    def _hooks(self, records: Sequence[Record]) -> None:
         """The shutdown hook is a courtesy: its failure is written down and holds nothing up."""
-        target = target_of(record, self._deployment)
-        if not self._deployment.shutdown or target is None:
+        if not self._deployment.shutdown:
             return
-        try:
-            status, output = self._world.shell.run(target, self._deployment.shutdown, 30.0)
-            told = "" if status == 0 else f"shutdown hook ended with {status}: {output[-200:]}"
-        except Unreachable as err:
-            told = f"shutdown hook could not run: {err}"
+        targets = {r.name: t for r in records if (t := target_of(r, self._deployment)) is not None}
+
+        def job(target: Target) -> Callable[[], tuple[int, str]]:
+            return lambda: self._world.shell.run(target, self._deployment.shutdown, HOOK)
+
+        answers = self._world.crew.all({name: job(target) for name, target in targets.items()}, HOOK + 5.0)
+        told = {}
+        for name, answer in answers.items():
+            if isinstance(answer, Exception):
+                told[name] = f"shutdown hook could not run: {answer or type(answer).__name__}"
+            elif answer[0] != 0:
+                told[name] = f"shutdown hook ended with {answer[0]}: {answer[1][-200:]}"
         if told:
-            self._book.change(partial(_noting, name=record.name, evidence=told))
-
-    def _turn(self, record: Record, state: State, reason: str, **changes: object) -> None:
-        at = self._time.now()
-
-        def edit(share: Share) -> Share:
-            now = share.records.get(record.name)
-            if now is None or now.state is not record.state:
-                return share
-            return share.with_records([now.into(state, at, reason, **changes)])
-
-        self._book.change(edit)
+            self._book.change(partial(_noting, told=told))
 
     # Destroy
 
@@ -269,7 +216,7 @@ class Deeds:
 
     def _deletion(self, id: str, step: Step) -> Callable[[], None]:
         def delete() -> None:
-            self.allowed(Kind.DESTROY, step.healing)
+            self._gate.enter(Kind.DESTROY, step.healing)
             self._world.provider.delete(id)
 
         return delete
@@ -277,14 +224,39 @@ class Deeds:
     def _destroyed(self, step: Step, answer: Exception | None) -> Done:
         if answer is None:
             return Done(step, Outcome.DONE, "accepted; gone when the listing lacks it")
-        if isinstance(answer, _SwitchedOff | Refused):
+        if isinstance(answer, SwitchedOff | Refused):
             return Done(step, Outcome.REFUSED, str(answer))
         if isinstance(answer, Doubtful | TimeoutError):
             return Done(step, Outcome.UNKNOWN, str(answer) or "no answer in time")
         return Done(step, Outcome.FAILED, str(answer) or type(answer).__name__)
 
 
-def _noting(share: Share, name: str, evidence: str) -> Share:
-    """With this evidence, while the record is there: `release` may have taken it out meanwhile."""
+def _noting(share: Share, told: Mapping[str, str]) -> Share:
+    """With this evidence, where the record is still there: `release` may have taken it out meanwhile."""
+    return share.with_records(replace(share.records[n], evidence=t) for n, t in told.items() if n in share.records)
+
+
+def _sealed(share: Share, steps: Sequence[Step], at: Instant) -> Share:
+    """Drained ones as deleting, which is final."""
+    leaving = [(s, share.records[s.name]) for s in steps if s.name in share.records]
+    return share.with_records(
+        r.into(State.DELETING, at, s.reason) for s, r in leaving if r.state is State.DRAINING and r.out is not None
+    )
+
+
+def _stays(share: Share, name: str, at: Instant) -> Share:
+    """The last admitted one is up again, and its removal was none."""
     record = share.records.get(name)
-    return share if record is None else share.with_records([replace(record, evidence=evidence)])
+    if record is None or record.state is not State.DRAINING or record.out is None:
+        return share
+    removals = list(share.removals)
+    if record.out in removals:
+        removals.remove(record.out)
+    up = record.into(State.UP, at, "it is the last admitted one", out=None)
+    return replace(share.with_records([up]), removals=tuple(removals))
+
+
+def member_of(record: Record, deployment: Deployment) -> Member | None:
+    """The webserver as a Balancer knows it; None while it has no address."""
+    target = target_of(record, deployment)
+    return None if target is None else Member(record.name, target.address, target.port)

@@ -51,7 +51,7 @@ class Rules:
     forget: float = 3600.0  # F: a doubtful name counts as billable this long at most
     brake: float = 1 / 3  # more than this part failing at once is judged to be our own blindness
     uptime: float = 600.0  # no reboot within this of the last one
-    victims: str = "newest"  # newest, oldest, or paid: nearest the end of a started hour
+    victims: str = "paid"  # nearest the end of a started hour, where one is billed, else newest; or newest, oldest
 
 
 @dataclass(frozen=True)

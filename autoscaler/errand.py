@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 
 from autoscaler.book import Book, StoreClock
+from autoscaler.builds import Builds
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment
-from autoscaler.node import Node
+from autoscaler.gate import Gate
+from autoscaler.node import Heartbeat, Node, beat
+from autoscaler.outcome import Report
 from autoscaler.share import Share
 from autoscaler.turn import Turn
 from autoscaler.world import World
-from utilities.errors import Unreachable
+from utilities.errors import Trouble, Unreachable
+from utilities.instant import to_text
 
 __all__ = ["Errand", "blank_share"]
 
@@ -23,23 +28,52 @@ def blank_share(node: Node) -> Share:
 
 
 class Errand:
-    """The World, the Store's time, our share's Book, and the Turn and the Deeds that work on it."""
+    """The World, the Store's time, our share's Book, and the Turn and the Deeds that work on it.
+
+    `kind` is cycle or round; `heart` this node's heartbeat as the errand began.
+    """
+
+    kind = "errand"
 
     def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
         self.world = world
         self.deployment = deployment
         self.node = node
         self.tell = tell
+        self.heart = Heartbeat(node.ordinal)
         self.time = StoreClock(world.clock)
         self.book = Book(world.store, self.time, blank_share(node))
-        self.deeds = Deeds(world, deployment, self.book, self.time, tell)
-        self.turn = Turn(world, deployment, self.book, self.time, self.deeds)
+        self.gate = Gate(world.store, self.time)
+        self.deeds = Deeds(world, deployment, self.book, self.time, self.gate, tell)
+        builds = Builds(world, deployment, self.book, self.time, self.gate)
+        self.turn = Turn(world, deployment, self.book, self.time, builds, self.deeds)
 
-    def mind_the_clock(self) -> None:
-        """Unreachable when this machine's clock is too far from the Store's for any deed."""
+    def begin(self, **more: object) -> None:
+        """Count this run, beat, and mind the clock: Unreachable when it is too far from the Store's for any deed."""
+        self.heart = self.beat(run=self.kind, doing={self.kind: "at work"}, **more)
         skew = self.time.skew()
         if abs(skew) > self.deployment.skew:
             raise Unreachable(
                 f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
                 f"more than {self.deployment.skew:.0f} s: set it (timedatectl set-ntp true)"
             )
+
+    def beat(self, **changes: object) -> Heartbeat:
+        """Write what changed of this node's heartbeat."""
+        return beat(self.world.store, self.time, self.node, **changes)
+
+    def write(self, entry: Mapping[str, object]) -> None:
+        """Append to the Journal. What was done is done: a Journal that cannot be written is told, not thrown."""
+        run = self.heart.runs[self.kind]
+        ours = {"node": self.node.ordinal, "at": to_text(run.began), "mode": self.deployment.mode.value}
+        try:
+            self.world.journal.write(self.kind, run.number, {**ours, **entry})
+        except Unreachable as err:
+            self.tell(f"the Journal could not be written: {err}")
+
+    def broken_off(self, trouble: Trouble) -> Report:
+        """The Report of an errand that met Trouble; its heartbeat says so too, if it can be written."""
+        sentence = f"broken off: {trouble}"
+        with contextlib.suppress(Trouble):
+            self.beat(doing={self.kind: sentence})
+        return Report(sentence, trouble.exit_code)

@@ -16,6 +16,7 @@ from utilities.plain import from_plain, to_plain
 __all__ = ["Heartbeat", "Node", "key_of", "read_heartbeat"]
 
 FORMAT = 1
+TWINS = 180.0  # seconds since its last beat until a machine is believed to be gone for good
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def beat(store: Store, time: StoreClock, node: Node, **changes: object) -> Heart
         if found is not None:
             time.hear(found.date)
         before = read_heartbeat(found.body, key) if found is not None else Heartbeat(node.ordinal)
+        _alone(before, time.now(), node, key)
         after = _beaten(before, time.now(), node, dict(changes))
         body = (json.dumps(to_plain(after) | {"format": FORMAT}, indent=1, sort_keys=True) + "\n").encode()
         try:
@@ -82,6 +84,16 @@ def beat(store: Store, time: StoreClock, node: Node, **changes: object) -> Heart
         time.hear(written.date)
         return after
     raise HeldElsewhere(f"{key} was changed by others ten times in a row: is another machine set up as this node?")
+
+
+def _alone(before: Heartbeat, now: Instant, node: Node, key: str) -> None:
+    """HeldElsewhere while another machine beats for the same ordinal: run numbers tell of one machine only."""
+    if before.machine in ("", node.machine) or before.heard is None or now - before.heard > TWINS:
+        return
+    raise HeldElsewhere(
+        f"{key} was written {now - before.heard:.0f} s ago by another machine, {before.host or before.machine}: two "
+        f"machines are set up as node {node.ordinal}; stop one, or wait {TWINS:.0f} s if it was replaced"
+    )
 
 
 def _beaten(before: Heartbeat, now: Instant, node: Node, changes: dict[str, object]) -> Heartbeat:

@@ -13,7 +13,7 @@ from autoscaler.deployment import Deployment
 from autoscaler.fleet import Fleet
 from autoscaler.ports import Store
 from autoscaler.server import Server
-from autoscaler.share import Share, read_share
+from autoscaler.share import Share, number_of, read_share
 from autoscaler.webserver import State
 from autoscaler.wish import Limits, tighten, wanted
 from autoscaler.world import World
@@ -59,7 +59,7 @@ def all_shares(store: Store, time: StoreClock, mine: Share) -> tuple[Share, ...]
     read is not an empty one."""
     shares = [mine]
     for key in store.keys("shares/"):
-        if key == f"shares/{mine.share}.json":
+        if number_of(key) in (None, mine.share):
             continue
         found = store.get(key)
         if found is None:

@@ -15,19 +15,19 @@ from autoscaler.climb import Heights, climb, listed
 from autoscaler.deployment import Deployment, Mode
 from autoscaler.errand import Errand
 from autoscaler.fleet import Fleet
-from autoscaler.node import Heartbeat, Node, beat
+from autoscaler.node import Node
 from autoscaler.observe import Wish, fleet_now, read_wish
 from autoscaler.outcome import Alarm, Done, Outcome, Report
 from autoscaler.plan import Kind, Step
-from autoscaler.ports import Balancer, BalancerUnreachable, Member
 from autoscaler.reading import RungName
+from autoscaler.reconciling import Reconciling
 from autoscaler.share import Brake, Share
-from autoscaler.switch import read_switch
 from autoscaler.turn import Turned
 from autoscaler.verdict import Verdict, Word, brake_of, evidence, judge, judged
-from autoscaler.webserver import Record, State
+from autoscaler.webserver import COMING, Record, State
 from autoscaler.world import World
 from utilities.errors import Trouble
+from utilities.instant import Instant
 from utilities.plain import to_plain
 
 __all__ = ["run_round"]
@@ -39,40 +39,39 @@ def run_round(
     """One Round. Trouble becomes a Report with its exit code."""
     if deployment.mode is Mode.DEVELOPMENT:
         return Report("mode is development: no health checks, nothing was looked at")
+    errand = _Round(world, deployment, node, watch or (lambda _: None))
     try:
-        return _Round(world, deployment, node, watch or (lambda _: None)).run()
+        return errand.run()
     except Trouble as trouble:
-        return Report(f"nothing more was judged: {trouble}", trouble.exit_code)
+        return errand.broken_off(trouble)
 
 
 class _Round(Errand):
+    kind = "round"
     blind = ""  # why the fleet could not be seen
 
     def run(self) -> Report:
-        heart = beat(self.world.store, self.time, self.node, run="round", doing={"round": "at work"})
-        self.mind_the_clock()
+        self.begin()
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()
         wish = read_wish(self.world.store, self.deployment, self.time)
         fleet = self.look(mine)
+        began = self.time.now()
         up = [r for r in mine.records.values() if r.state is State.UP]
+        young = [r for r in mine.records.values() if r.state in COMING]
         heights = self.climbed(up, fleet)
-        verdicts = self.verdicts(mine, heights)
-        if acting and any(v.failing for v in verdicts.values()):
-            # The climb took its time: whom a Cycle took out of service meanwhile nobody judges.
-            mine = self.book.open()
-            verdicts = self.verdicts(mine, heights)
-        brake = brake_of(verdicts, mine.brake, self.time.now(), self.deployment.rules)
-        if not acting:
-            return Report(f"observe: {self.sentence(verdicts, brake, ())}")
-        done = self.act(verdicts, heights, brake)
+        rules = self.deployment.rules
+        verdicts = {r.name: judge(r, heights.get(r.name, {}), began, rules) for r in (*up, *young)}
+        brake = brake_of(verdicts, mine.brake, began, rules)
+        done = self.act(verdicts, heights, brake, began) if acting else []
         turned: Turned | None = None
         if fleet is not None:
             self.turn.grow(self.deployment.round_budget)
-            turned = self.heal(fleet, wish, heart)
+            turned = self.heal(fleet, wish)
             done += turned.done
-            done += self.reconcile()
-        return self.finish(heart, verdicts, heights, brake, tuple(done), turned)
+        if acting:
+            done += Reconciling(self.world, self.deployment, self.time, self.deeds).done(self.book.open(), fleet)
+        return self.finish(verdicts, heights, brake, tuple(done), turned)
 
     def look(self, mine: Share) -> Fleet | None:
         """The Fleet, or None when the Provider cannot be asked or another share cannot be read: then `listed` is
@@ -97,7 +96,9 @@ class _Round(Errand):
         asked = (r for r in mine.records.values() if r.state is State.UP and r.name in heights)
         return {r.name: judge(r, heights[r.name], at, rules) for r in asked}
 
-    def act(self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None) -> list[Done]:
+    def act(
+        self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None, at: Instant
+    ) -> list[Done]:
         """Withdraw who fails, then write what was judged. Written is only what the Balancer really did."""
         braked = brake is not None and not brake.lifted
         refused: set[str] = set()
@@ -109,7 +110,6 @@ class _Round(Errand):
                 done.append(outcome)
                 if outcome.outcome is not Outcome.DONE:
                     refused.add(name)
-        at = self.time.now()
 
         def edit(share: Share) -> Share:
             changed = []
@@ -133,7 +133,7 @@ class _Round(Errand):
                 done += self.deeds.admit([Step(Kind.ADMIT, name, "well again", healing=True)])
         return done
 
-    def heal(self, fleet: Fleet, wish: Wish, heart: Heartbeat) -> Turned:
+    def heal(self, fleet: Fleet, wish: Wish) -> Turned:
         """Replace and clear away, to the number this share last acted by."""
         mine = self.book.share
         because = "healing to what this share last acted by" if mine.desired is not None else "healing one for one"
@@ -142,64 +142,13 @@ class _Round(Errand):
         inputs = self.turn.inputs(
             fleet.seeing(mine),
             agreed,
-            me=f"{self.node.ordinal}/round/{heart.runs['round'].number}",
-            runs=heart.runs,
-            switch=read_switch(self.world.store, self.time.now()),
+            me=f"{self.node.ordinal}/round/{self.heart.runs['round'].number}",
+            runs=self.heart.runs,
+            switch=self.gate.read(),
             resize=False,
             reboot="a Round does not reboot",
         )
         return self.turn.take(inputs)
-
-    def reconcile(self) -> list[Done]:
-        """The Balancers hold exactly those of our share that are up. Other shares' and foreign names are theirs."""
-        done: list[Done] = []
-        for balancer in self.world.balancers:
-            try:
-                amiss = self._amiss(balancer)
-                if amiss:  # what we read is as old as the climb: a Cycle may have withdrawn some since
-                    self.book.open()
-                    amiss = self._amiss(balancer)
-                for step, member in amiss:
-                    if member is None:
-                        done.append(self.deeds.withdraw(step))
-                    else:
-                        balancer.admit(member)
-                        done.append(Done(step, Outcome.DONE))
-            except BalancerUnreachable as err:
-                step = Step(Kind.ADMIT, balancer.name, "reconcile", healing=True)
-                done.append(Done(step, Outcome.UNKNOWN, str(err)))
-        return done + self._taken_back({d.step.name for d in done if d.step.kind is Kind.ADMIT})
-
-    def _amiss(self, balancer: Balancer) -> list[tuple[Step, Member | None]]:
-        """Whom to admit, with its Member, and whom to withdraw, by our share as last read."""
-        admitted = {m.name: m for m in balancer.admitted()}
-        out: list[tuple[Step, Member | None]] = []
-        for record in self.book.share.records.values():
-            if record.state is State.UP and not record.withdrawn:
-                wanted = _member(record, self.deployment)
-                if wanted is not None and admitted.get(record.name) != wanted:
-                    out.append((Step(Kind.ADMIT, record.name, f"{balancer.name} lacked it", healing=True), wanted))
-            elif record.name in admitted and self._not_to_serve(record):
-                out.append((Step(Kind.WITHDRAW, record.name, f"{balancer.name} still had it", healing=True), None))
-        return out
-
-    def _taken_back(self, admitted: set[str]) -> list[Done]:
-        """Look again: a Cycle writes `out`, then withdraws; if both fell before our admit, it is ours to undo."""
-        if not admitted:
-            return []
-        records = self.book.open().records
-        leaving = [n for n in sorted(admitted) if n in records and self._not_to_serve(records[n])]
-        return [
-            self.deeds.withdraw(Step(Kind.WITHDRAW, n, "its removal was made sure meanwhile", healing=True))
-            for n in leaving
-        ]
-
-    def _not_to_serve(self, record: Record) -> bool:
-        if record.state is State.DRAINING:
-            return record.out is not None
-        return record.withdrawn or record.state in (
-            State.FAILED, State.DELETING, State.GONE, State.QUARANTINED, State.LAPSED,
-        )
 
     def sentence(self, verdicts: Mapping[str, Verdict], brake: Brake | None, done: tuple[Done, ...]) -> str:
         """One sentence of what was found and done."""
@@ -210,7 +159,8 @@ class _Round(Errand):
             parts.append(f"the fleet cannot be seen ({self.blind}), so nothing is created or destroyed")
         if brake is not None:
             hold = "judged all the same, the brake was lifted" if brake.lifted else "judgement is withheld"
-            parts.append(f"{brake.failing} of {brake.of} fail at once: {hold}; the Store answers")
+            seen = "the Provider does not" if self.blind else "so does the Provider"
+            parts.append(f"{brake.failing} of {brake.of} fail at once: {hold}; the Store answers, {seen}")
         for name, verdict in verdicts.items():
             if verdict.word in (Word.SUSPECT, Word.DEAD):
                 parts.append(f"{name} {verdict.word}: {verdict.why}")
@@ -226,7 +176,6 @@ class _Round(Errand):
 
     def finish(
         self,
-        heart: Heartbeat,
         verdicts: Mapping[str, Verdict],
         heights: Heights,
         brake: Brake | None,
@@ -235,6 +184,9 @@ class _Round(Errand):
     ) -> Report:
         """Journal what changed, beat, report."""
         sentence = self.sentence(verdicts, brake, done)
+        if self.deployment.mode is Mode.OBSERVE:
+            steps = ", ".join(f"{s.kind} {s.name}" for s in turned.plan.steps) if turned is not None else ""
+            sentence = f"observe: {sentence}; " + (f"would {steps}" if steps else "nothing would be replaced")
         alarms = [Alarm(n, v.why) for n, v in verdicts.items() if v.alarm]
         if brake is not None and not brake.lifted:
             alarms.append(Alarm("brake", f"{brake.failing} of {brake.of} fail at once: judgement is withheld"))
@@ -242,26 +194,18 @@ class _Round(Errand):
         code = 4 if self.blind else (6 if bad else 0)
         found = {n: (v.word.value, v.strikes) for n, v in verdicts.items()}
         digest = hashlib.sha256(json.dumps([found, brake is None, code], sort_keys=True).encode()).hexdigest()[:16]
-        if heart.digests.get("round") != digest or done:
-            run = heart.runs["round"]
-            entry: dict[str, object] = {
-                "kind": "round",
-                "node": self.node.ordinal,
-                "run": run.number,
-                "at": to_plain(run)["began"],
-                "mode": self.deployment.mode.value,
-                "sentence": sentence,
-                "readings": {n: evidence(heights[n]) for n, v in verdicts.items() if v.word is not Word.ALIVE},
-                "verdicts": {n: f"{v.word}: {v.why}" for n, v in verdicts.items() if v.word is not Word.ALIVE},
-                "done": [to_plain(d) for d in done],
-                "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],
-            }
-            self.world.journal.write("round", run.number, entry)
-        beat(self.world.store, self.time, self.node, doing={"round": sentence}, digests={"round": digest})
+        same = self.heart.digests.get("round") == digest
+        if done or not same:
+            judged_so = {n: v for n, v in verdicts.items() if v.word is not Word.ALIVE}
+            self.write(
+                {
+                    "sentence": sentence,
+                    "readings": {n: evidence(heights[n]) for n in judged_so if n in heights},
+                    "verdicts": {n: f"{v.word}: {v.why}" for n, v in judged_so.items()},
+                    "done": [to_plain(d) for d in done],
+                    "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],
+                }
+            )
+        since = {} if same else {"round": self.time.now()}
+        self.beat(doing={"round": sentence}, same=since, digests={"round": digest})
         return Report(sentence, code, done, tuple(alarms))
-
-
-def _member(record: Record, deployment: Deployment) -> Member | None:
-    if record.address is None:
-        return None
-    return Member(record.name, record.address, record.port or deployment.port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -11,9 +12,10 @@ from utilities.errors import DocumentFault
 from utilities.instant import Instant
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["FORMAT", "Brake", "Breaker", "Share", "divide", "key_of", "read_share"]
+__all__ = ["FORMAT", "Brake", "Breaker", "Share", "divide", "key_of", "number_of", "read_share"]
 
 FORMAT = 1
+_KEY = re.compile(r"shares/([1-9][0-9]{0,2})\.json")
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ def key_of(share: int) -> str:
     return f"shares/{share}.json"
 
 
+def number_of(key: str) -> int | None:
+    """Which share's document this key is; None for any other object, such as somebody's copy of one."""
+    found = _KEY.fullmatch(key)
+    return int(found[1]) if found else None
+
+
 def read_share(body: bytes, where: str) -> Share:
     """The document read strictly; DocumentFault when it is not one of ours, or newer than we understand."""
     try:
@@ -103,7 +111,13 @@ def read_share(body: bytes, where: str) -> Share:
             raise DocumentFault(
                 where, [f"written by version {by} on node {plain.get('holder')}: upgrade this node"]
             )
-        return from_plain(Share, plain, where)
+        share = from_plain(Share, plain, where)
+        if number_of(where) not in (None, share.share):
+            raise ValueError(f"it is the document of share {share.share}")
+        for name, record in share.records.items():
+            if record.name != name:
+                raise ValueError(f"the record of {name} names {record.name}")
+        return share
     except (ValueError, UnicodeDecodeError) as err:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 

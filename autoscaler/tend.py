@@ -89,7 +89,8 @@ def _tended(record: Record, inputs: Inputs, absent: frozenset[str]) -> Record:
         end = State.QUARANTINED if record.adopted else State.FAILED
         if server.state is ServerState.FAILED:
             return record.into(end, at, f"the Provider says it failed: {server.detail or 'no detail'}")
-        if at - record.since > inputs.rules.booting:
+        if at - record.since > inputs.rules.booting and record.lacking:
+            # Only what was heard convicts: a node that was off, or is blind, has heard nothing.
             return record.into(end, at, f"overdue: not ready {_minutes(inputs.rules.booting)} after it ran")
     return _located(record, server)
 

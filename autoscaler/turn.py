@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from autoscaler.book import Book, StoreClock
+from autoscaler.builds import Builds
 from autoscaler.climb import climb, target_of
 from autoscaler.decision import decide
 from autoscaler.deeds import Deeds
@@ -20,7 +21,7 @@ from autoscaler.saying import said
 from autoscaler.share import Share
 from autoscaler.switch import Switch
 from autoscaler.tend import tend
-from autoscaler.verdict import evidence, ready
+from autoscaler.verdict import evidence, lacks, ready
 from autoscaler.webserver import Record, State
 from autoscaler.world import World
 from utilities.plain import to_plain
@@ -62,12 +63,14 @@ class Turn:
         deployment: Deployment,
         book: Book,
         time: StoreClock,
+        builds: Builds,
         deeds: Deeds,
     ) -> None:
         self._world = world
         self._deployment = deployment
         self._book = book
         self._time = time
+        self._builds = builds
         self._deeds = deeds
 
     def take(self, inputs: Inputs) -> Turned:
@@ -83,8 +86,8 @@ class Turn:
         left = replace(plan, steps=plan_left)
         done = [Done(s, Outcome.REFUSED, TAKEN_BACK) for s in plan.steps if s.name in struck]
         done += self._deeds.admit(left.of(Kind.ADMIT))
-        done += self._deeds.create(left.of(Kind.CREATE), inputs)
-        done += [self._deeds.leave(s) for s in left.of(Kind.WITHDRAW)]
+        done += self._builds.create(left.of(Kind.CREATE), inputs)
+        done += self._deeds.leave(left.of(Kind.WITHDRAW))
         done += self._deeds.destroy(left.of(Kind.DESTROY))
         return Turned(inputs, plan, tuple(done))
 
@@ -135,8 +138,9 @@ class Turn:
                     continue
                 if ready(readings, record.pin is not None):
                     changed.append(record.into(State.READY, at, "every rung passed"))
-                elif record.evidence != (heard := evidence(readings)):
-                    changed.append(replace(record, evidence=heard, reason=f"waited for: {heard}"))
+                elif record.evidence != (heard := evidence(readings)) or record.lacking != lacks(readings):
+                    reason = f"waited for: {heard}"
+                    changed.append(replace(record, evidence=heard, reason=reason, lacking=lacks(readings)))
             return share.with_records(changed)
 
         self._book.change(edit)

@@ -16,7 +16,7 @@ from autoscaler.share import Brake
 from autoscaler.webserver import Record, State
 from utilities.instant import Instant
 
-__all__ = ["Verdict", "Word", "brake_of", "evidence", "judge", "judged", "ready"]
+__all__ = ["Verdict", "Word", "brake_of", "evidence", "judge", "judged", "lacks", "ready"]
 
 _SSH = (RungName.KNOWN, RungName.BUILT)
 
@@ -45,7 +45,12 @@ class Verdict:
 
 
 def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rules: Rules) -> Verdict:
-    """What this Round's Readings say of one that is up."""
+    """What this Round's Readings say. One that is still coming is young, and its deadline judges it.
+
+    `at` is when the Round began: two strikes are at least nine tenths of `strikes_apart` apart.
+    """
+    if record.state is not State.UP:
+        return Verdict(Word.YOUNG, record.reason or str(record.state))
     serving = readings.get(RungName.SERVING)
     again = readings.get(RungName.AGAIN)
     if serving is None or serving.heard is Heard.UNKNOWN:
@@ -55,7 +60,8 @@ def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rul
     if again is None or again.heard is Heard.UNKNOWN:
         return _kept(record, Word.UNKNOWN, again.detail if again else "not asked again", again)
     strikes, struck = record.strikes, record.struck
-    if struck is None or at - struck >= rules.strikes_apart:
+    # Cron is not exact: of two Rounds a minute apart one may begin a little early.
+    if struck is None or at - struck >= rules.strikes_apart * 0.9:
         strikes, struck = strikes + 1, at
     told = f"{again.heard}: {again.detail}" if again.detail else str(again.heard)
     if strikes >= rules.strikes:
@@ -96,13 +102,18 @@ def ready(readings: Mapping[RungName, Reading], pinned: bool) -> bool:
     return all(passed(rung, reading) for rung, reading in readings.items())
 
 
+def lacks(readings: Mapping[RungName, Reading]) -> bool:
+    """Did a booting one itself give a wrong answer, or none in time? What we could not ask does not count."""
+    return any(r.heard in (Heard.BAD, Heard.SILENT, Heard.NOT_YET, Heard.OTHER_KEY) for r in readings.values())
+
+
 def brake_of(verdicts: Mapping[str, Verdict], before: Brake | None, at: Instant, rules: Rules) -> Brake | None:
     """The brake after this Round: on while more than one, and more than the part in `rules.brake`, fail at once.
 
     It opens by itself when fewer fail. A lifted one stays lifted until then.
     """
     failing = sum(1 for v in verdicts.values() if v.failing)
-    of = sum(1 for v in verdicts.values() if v.word is not Word.UNKNOWN)
+    of = sum(1 for v in verdicts.values() if v.word not in (Word.UNKNOWN, Word.YOUNG))
     if failing <= 1 or failing <= of * rules.brake:
         return None
     if before is not None:
@@ -112,7 +123,7 @@ def brake_of(verdicts: Mapping[str, Verdict], before: Brake | None, at: Instant,
 
 def judged(record: Record, verdict: Verdict, at: Instant, braked: bool, readings: str) -> Record:
     """The Record after the Verdict. Behind the brake nothing that was heard counts against anybody."""
-    if verdict.word is Word.UNKNOWN or (braked and verdict.failing):
+    if verdict.word in (Word.UNKNOWN, Word.YOUNG) or (braked and verdict.failing):
         return record
     if verdict.word is Word.DEAD:
         return record.into(

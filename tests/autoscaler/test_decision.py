@@ -176,10 +176,20 @@ def test_the_breaker_stops_builds_then_allows_one_try() -> None:
 
 
 def test_overdue_builds_fail_and_trip_the_breaker() -> None:
-    mine = share(1, *(record(n, State.BOOTING, age=1300) for n in (1, 2, 3)))
+    mine = share(1, *(record(n, State.BOOTING, age=1300, lacking=True) for n in (1, 2, 3)))
     after = tend(inputs(mine, wanted=3))
     assert {r.state for r in after.records.values()} == {State.FAILED}
     assert after.breaker.opened == NOW
+
+
+def test_an_overdue_build_that_nobody_could_ask_is_not_convicted() -> None:
+    mine = share(1, record(1, State.BOOTING, age=1300))
+    assert tend(inputs(mine)).records["ws-web-1-0001"].state is State.BOOTING
+
+
+def test_what_is_one_too_many_is_not_admitted_first() -> None:
+    mine = share(1, record(1), record(2, State.READY, age=30))
+    assert steps(inputs(mine, wanted=1)) == [("destroy", "ws-web-1-0002")]
 
 
 @pytest.mark.parametrize(

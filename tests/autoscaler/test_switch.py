@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import reduce
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.switch import KEY, KEYS, OLD_KEY, Kind, Switch, parse_switch, read_switch
+from autoscaler.switch import KEY, KEYS, OLD_KEY, Kind, Switch, both, parse_switch, read_switch
 from providerscripts.store.memory import MemoryStore
 from tests.worlds.faulty_store import FaultyStore, How
 from utilities.clock import SystemClock
@@ -69,6 +70,8 @@ UNREADABLE = {
     "empty kinds": b'{"format": 1, "kinds": []}',
     "kinds are text": b'{"format": 1, "kinds": "scaleup"}',
     "unknown kind": b'{"format": 1, "kinds": ["scaleup", "scalesideways"]}',
+    "pauses that are none": b'{"format": 1, "kinds": ["scaleup"], "pauses": []}',
+    "pauses that disagree": b'{"format": 1, "kinds": ["scaleup"], "pauses": [{"kinds": ["reboot"]}]}',
     "bad until": b'{"format": 1, "kinds": ["scaleup"], "until": "noon"}',
     "until is a number": b'{"format": 1, "kinds": ["scaleup"], "until": 5}',
     "until has no zone": b'{"format": 1, "kinds": ["scaleup"], "until": "2026-11-22T09:00:00"}',
@@ -124,6 +127,42 @@ def test_two_at_once_forbid_what_either_forbids(store: MemoryStore) -> None:
     assert found is not None
     assert found.kinds == {Kind.SCALEUP, Kind.REBOOT}
     assert found.until == LATER + 60
+
+
+def test_each_of_two_pauses_ends_at_its_own_end(store: MemoryStore) -> None:
+    switch = both(Switch(ALL, "alice", "storm", LATER), Switch(SCALEUP, "bob", "sale"))
+    assert parse_switch(switch.body(), KEY) == switch
+    store.put(KEY, switch.body())
+    now = read_switch(store, NOW)
+    assert now is not None
+    assert (now.kinds, now.until) == (ALL, None)
+    assert now.forbids("reboot")
+    later = read_switch(store, LATER)
+    assert later == Switch(SCALEUP, "bob", "sale")
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            Switch,
+            st.frozensets(st.sampled_from(Kind), min_size=1),
+            st.sampled_from(["ann", "bob"]),
+            st.just(""),
+            st.none() | st.integers(1, 5).map(lambda n: Instant(n * 1000.0)),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.sampled_from(Kind),
+    st.integers(0, 6).map(lambda n: Instant(n * 1000.0)),
+)
+def test_together_they_forbid_what_any_of_them_forbids_at_that_time(
+    pauses: list[Switch], kind: Kind, now: Instant
+) -> None:
+    together = parse_switch(reduce(both, pauses).body(), KEY).in_force(now)
+    alone = any(not pause.over(now) and pause.forbids(kind) for pause in pauses)
+    assert (together is not None and together.forbids(kind)) is alone
 
 
 FORBIDDEN = [

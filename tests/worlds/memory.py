@@ -228,6 +228,11 @@ class Rig:
         found = self.store.get(key_of(k))
         return read_share(found.body, key_of(k)) if found else Share(k, k)
 
+    def share_names(self) -> list[str]:
+        """Names in share 1 as the Store has them, read past any port."""
+        found = self.store._objects.get(key_of(1))
+        return [] if found is None else sorted(read_share(found[0], key_of(1)).records)
+
     def shares(self) -> list[Share]:
         return [self.share(k) for k in range(1, self.nodes + 1)]
 

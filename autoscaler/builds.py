@@ -1,0 +1,97 @@
+"""Builds: posts each intent of ours exactly once, and writes down what came of it. A doubtful answer is doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from autoscaler.book import Book, StoreClock
+from autoscaler.deployment import Deployment
+from autoscaler.fleet import Inputs
+from autoscaler.gate import Gate, SwitchedOff
+from autoscaler.outcome import Done, Outcome
+from autoscaler.plan import Kind, Step
+from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.server import Order, Server, ServerState
+from autoscaler.share import Share
+from autoscaler.tend import tripped
+from autoscaler.webserver import Record, State
+from autoscaler.world import World
+
+__all__ = ["Builds"]
+
+
+class Builds:
+    """Creates webservers of our own share."""
+
+    def __init__(self, world: World, deployment: Deployment, book: Book, time: StoreClock, gate: Gate) -> None:
+        self._world = world
+        self._deployment = deployment
+        self._book = book
+        self._time = time
+        self._gate = gate
+
+    def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
+        """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""
+        records = self._book.share.records
+        intents = [
+            s for s in steps if s.name in records and records[s.name].state is State.REQUESTED
+        ]
+        out: list[Done] = []
+        at_once = self._deployment.rules.builds_at_once
+        for first in range(0, len(intents), at_once):
+            batch = intents[first : first + at_once]
+            limit = self._world.provider.traits.http_timeout + 5.0
+            answers = self._world.crew.all({s.name: self._post(s) for s in batch}, limit)
+            results = [self._created(s, answers[s.name]) for s in batch]
+            # A pause, an unreachable Provider or its rate limit says nothing of what we build: no strike for that.
+            refused = frozenset(n for n, a in answers.items() if isinstance(a, Refused) and a.kind != "rate")
+            self._book.change(partial(self._written, results=results, inputs=inputs, refused=refused))
+            out += [done for done, _ in results]
+        return out
+
+    def _post(self, step: Step) -> Callable[[], Server]:
+        spec = dict(self._deployment.server)
+
+        def word(key: str) -> str:
+            return str(spec.pop(key, ""))
+
+        order = Order(
+            step.name, self._deployment.pool, step.name, word("image"), word("size"), word("region"),
+            word("user_data"), spec,
+        )
+
+        def post() -> Server:
+            self._gate.enter(Kind.CREATE, step.healing)
+            return self._world.provider.create(order)
+
+        return post
+
+    def _created(self, step: Step, answer: Server | Exception) -> tuple[Done, Record]:
+        old = self._book.share.records[step.name]
+        at = self._time.now()
+        if isinstance(answer, Server):
+            made = old.into(State.CREATING, old.since, step.reason, id=answer.id, address=answer.address,
+                            port=answer.port, ssh_port=answer.ssh_port, pin=answer.host_key)
+            if answer.state is ServerState.FAILED:
+                made = made.into(State.FAILED, at, f"the Provider says it failed: {answer.detail}")
+            return Done(step, Outcome.DONE, f"id {answer.id}"), made
+        if isinstance(answer, Refused | ProviderUnreachable | SwitchedOff):
+            return Done(step, Outcome.REFUSED, str(answer)), old.into(State.GONE, at, f"not made: {answer}")
+        doubt = old.into(State.CREATING, old.since, f"in doubt: {answer or type(answer).__name__}", left=at)
+        return Done(step, Outcome.UNKNOWN, f"in doubt: {answer or type(answer).__name__}"), doubt
+
+    def _written(
+        self, share: Share, results: list[tuple[Done, Record]], inputs: Inputs, refused: frozenset[str]
+    ) -> Share:
+        changed = []
+        breaker = share.breaker
+        for done, record in results:
+            now = share.records.get(record.name)
+            if now is None or now.state is not State.REQUESTED:
+                continue  # written by this very edit before, or already adopted from a listing
+            changed.append(record)
+            if done.outcome is Outcome.REFUSED and done.step.name in refused:
+                breaker = tripped(breaker, inputs, self._time.now())
+        return replace(share.with_records(changed), breaker=breaker)
