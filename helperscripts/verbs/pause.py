@@ -12,7 +12,6 @@ from helperscripts.verb import Verb, asks
 if TYPE_CHECKING:
     from autoscaler.ports import Stored
     from autoscaler.switch import Switch
-    from utilities.instant import Instant
 
 __all__ = ["command"]
 
@@ -38,23 +37,25 @@ TRIES = 10
 def command(ask: Ask, kinds: tuple[str, ...], until: str | None, reason: str) -> None:
     """Stop all nodes from acting: all (without a KIND), scaleup, scaledown, replace, reboot.
 
-    Each node asks before each deed. Health is still judged, and a healthy webserver is still admitted. What another
-    pause forbids stays forbidden.
+    Each node asks before each deed. Health is still judged, and a healthy webserver is still admitted. A second pause
+    only adds to the first: each holds until its own end, and the answer tells all that are in force.
     """
-    from autoscaler.switch import Kind, Switch
+    from autoscaler.switch import Kind, Switch, read_switch
     from helperscripts import wiring
-    from helperscripts.moment import ending, local
+    from helperscripts.moment import ending
     from utilities.instant import to_text
 
     now = wiring.clock().now()
     end = ending(until, now) if until is not None else None
     asked = Switch(frozenset(Kind(kind) for kind in kinds or ("all",)), ask.who, " ".join(reason.split()), end)
-    switch, written = _written(ask, asked, now)
-    told = "" if switch.until is None else f"; it ends at {local(switch.until)}"
-    sentence = f"{switch.sentence()}{told}" if written else f"already so: {switch.sentence()}"
+    held, written = _written(ask, asked)
+    switch = read_switch(ask.store, now) or held  # with what the older name holds
+    pauses = switch.parts or (switch,)
+    sentence = "; ".join(_told(pause) for pause in pauses)
+    sentence = sentence if written else f"already so: {sentence}"
     ask.say(sentence)
-    if switch != asked and written:
-        ask.say("Another pause was in force: what it forbids stays forbidden. `autoscaler resume` ends both.")
+    if len(pauses) > 1:
+        ask.say("More than one pause is in force, each until its own end. `autoscaler resume` ends them all.")
     ask.answer(
         {
             "sentence": sentence,
@@ -63,21 +64,29 @@ def command(ask: Ask, kinds: tuple[str, ...], until: str | None, reason: str) ->
             "until": None if switch.until is None else to_text(switch.until),
             "who": switch.who,
             "why": switch.why,
+            "pauses": [pause.sentence() for pause in pauses],
         }
     )
 
 
-def _written(ask: Ask, asked: Switch, now: Instant) -> tuple[Switch, bool]:
+def _told(pause: Switch) -> str:
+    from helperscripts.moment import local
+
+    return pause.sentence() + ("" if pause.until is None else f"; it ends at {local(pause.until)}")
+
+
+def _written(ask: Ask, asked: Switch) -> tuple[Switch, bool]:
     """The switch as it is in the Store now, and whether we wrote it."""
     from autoscaler.ports import LostRace
-    from autoscaler.switch import KEY, parse_switch
+    from autoscaler.switch import KEY, both, parse_switch
     from utilities.errors import HeldElsewhere
 
     for _ in range(TRIES):
         found: Stored | None = ask.store.get(KEY)
-        before = parse_switch(found.body, KEY) if found is not None else None
-        live = before is not None and not before.over(found.date if found is not None else now)
-        after = _both(before, asked) if live and before is not None else asked
+        before = None
+        if found is not None:
+            before = parse_switch(found.body, KEY).in_force(found.date)
+        after = asked if before is None else both(before, asked)
         if after == before:
             return after, False
         try:
@@ -89,21 +98,3 @@ def _written(ask: Ask, asked: Switch, now: Instant) -> tuple[Switch, bool]:
             continue
         return after, True
     raise HeldElsewhere(f"{KEY} was changed by others {TRIES} times while we tried: nothing was changed, ask again")
-
-
-def _both(before: Switch, asked: Switch) -> Switch:
-    """What either forbids, until the later end. The same pause again is the same."""
-    from autoscaler.switch import Kind, Switch
-
-    if (before.kinds, before.who, before.why, before.until) == (asked.kinds, asked.who, asked.why, asked.until):
-        return before
-    kinds = before.kinds | asked.kinds
-    if Kind.ALL in kinds:
-        kinds = frozenset({Kind.ALL})
-    ends = [end for end in (before.until, asked.until) if end is not None]
-    until = max(ends) if len(ends) == 2 else None
-    if kinds == before.kinds and until == before.until:
-        return before
-    who = ", ".join(dict.fromkeys(w for w in (before.who, asked.who) if w))
-    why = "; ".join(dict.fromkeys(w for w in (before.why, asked.why) if w))
-    return Switch(kinds, who, why, until)

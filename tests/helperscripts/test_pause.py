@@ -55,12 +55,51 @@ def test_the_same_pause_again_is_already_so(desk: Desk) -> None:
 def test_another_pause_forbids_more_and_never_less(desk: Desk) -> None:
     desk.store.put(KEY, Switch(frozenset({Kind.SCALEUP}), "bob", "storm").body())
     said = desk("pause", "reboot", "--until", "+1h")
-    assert "what it forbids stays forbidden" in said.out
+    assert said.out.startswith("scaleup is switched off without end by bob: storm; reboot is switched off until")
+    assert "each until its own end" in said.out
     found = switch(desk)
     assert found is not None
     assert (found.kinds, found.until) == (frozenset({Kind.SCALEUP, Kind.REBOOT}), None)
     assert "bob" in found.who
     assert "alice" in found.who
+
+
+def test_a_second_pause_without_end_makes_no_other_endless(desk: Desk) -> None:
+    desk("pause", "--until", "+30min", "--reason", "storm")
+    said = desk("pause", "scaledown", "--reason", "campaign")
+    assert said.out.startswith("everything is switched off until ")
+    assert "; scaledown is switched off without end by alice" in said.out
+    now = SystemClock().now()
+    held = read_switch(desk.store, now)
+    assert held is not None
+    assert held.forbids("create")
+    later = read_switch(desk.store, Instant(now + 1860))
+    assert later is not None
+    assert later.forbids("destroy")
+    assert not later.forbids("create")
+    assert later.sentence().endswith("without end by " + later.who + ": campaign")
+
+
+def test_a_second_pause_never_shortens_the_first(desk: Desk) -> None:
+    desk("pause", "--until", "+2h")
+    before = desk.store.get(KEY)
+    assert desk("pause", "reboot", "--until", "+1h").out.startswith("already so: everything")
+    after = desk.store.get(KEY)
+    assert before is not None
+    assert after is not None
+    assert after.version == before.version
+    desk("pause", "--until", "+3h")  # the later end
+    found = switch(desk)
+    assert found is not None
+    assert not found.parts
+    assert not found.over(Instant(SystemClock().now() + 2.5 * 3600))
+
+
+def test_the_answer_tells_what_the_older_name_holds_too(desk: Desk) -> None:
+    desk.store.put(OLD_KEY, b"")
+    said = desk("pause", "reboot", "--until", "+1h")
+    assert "everything is switched off without end by an empty SWITCHOFFSCALING in the Store" in said.out
+    assert desk.store.get(KEY) is not None  # ours stands there too, for when somebody takes the other away
 
 
 def test_a_pause_that_is_over_is_replaced(desk: Desk) -> None:
