@@ -14,6 +14,7 @@ __all__ = ["Section"]
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|sec|m|min|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0, None: 1.0}
+_LONGEST = 3650 * 86400.0  # seconds; beyond it instants soon cannot be written as text
 
 
 class Section:
@@ -133,10 +134,12 @@ class Section:
         if value is None:
             return default
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None
-        if found:
-            return float(found[1]) * _UNITS[found[2]]
-        if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
-            return float(value)
+        given = float(found[1]) * _UNITS[found[2]] if found else value
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            if 0 <= given <= _LONGEST:  # neither is `.nan` nor `.inf`
+                return float(given)
+            self.fault(key, f"{key} must be a duration between 0 s and {_LONGEST / 86400:.0f} d, not {value!r}")
+            return default
         self.fault(key, f"{key} must be a duration such as `30 s` or `5 min`, not {value!r}")
         return default
 

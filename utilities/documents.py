@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from utilities.errors import DocumentFault, Fault
 
 __all__ = ["Document", "read_yaml"]
+
+_ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,13 @@ class Document:
 
 def read_yaml(text: str, where: str) -> Document:
     """The document. DocumentFault with every duplicate key, or with the first syntax error."""
+    try:
+        return _read(text, where)
+    except RecursionError:
+        raise DocumentFault(where, ["not YAML that can be read: it is nested too deeply"]) from None
+
+
+def _read(text: str, where: str) -> Document:
     import yaml
 
     try:
@@ -43,8 +53,12 @@ def read_yaml(text: str, where: str) -> Document:
         raise DocumentFault(where, faults)
     try:
         values = yaml.safe_load(text)
-    except yaml.YAMLError as err:
-        raise DocumentFault(where, [f"not YAML: {err}"]) from None
+    except yaml.MarkedYAMLError as err:
+        line = err.problem_mark.line + 1 if err.problem_mark else 0
+        raise DocumentFault(where, [Fault(line, f"not YAML: {err.problem}")]) from None
+    except _ODD as err:
+        # PyYAML lets through whatever int, datetime and their like raise at what only looks like one of them.
+        raise DocumentFault(where, list(_odd(node, yaml)) or [f"not YAML: {err}"]) from None
     return Document(where, values, lines)
 
 
@@ -62,6 +76,9 @@ def _walk(
         keys: set[str] = set()
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                faults.append(Fault(line, "a key must be one word, not a list or a mapping"))
+                continue
             if key.value in keys:
                 faults.append(Fault(line, f"{key.value!r} stands here twice"))
             keys.add(key.value)
@@ -70,3 +87,23 @@ def _walk(
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             _walk(item, (*path, index), lines, faults, yaml)
+
+
+def _odd(node: Any, yaml: Any) -> Iterator[Fault]:
+    """Each scalar that YAML takes for a date, a number or the like, and that is none."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop(0)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            waiting += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
+        else:
+            try:
+                yaml.SafeLoader("").construct_document(node)
+            except _ODD as err:
+                kind = node.tag.rpartition(":")[2]
+                yield Fault(node.start_mark.line + 1, f"{node.value!r} is no {kind}: {err}; quote it to mean text")
