@@ -64,12 +64,19 @@ class Reconciling:
             if wanted is None or same_member(admitted.get(record.name), wanted):
                 return None
             return Kind.ADMIT
-        out = record.withdrawn or record.state in _OUT or (record.state is State.DRAINING and record.out is not None)
-        return Kind.WITHDRAW if out and record.name in admitted else None
+        return Kind.WITHDRAW if self._out(record) and record.name in admitted else None
+
+    def _out(self, record: Record) -> bool:
+        """Should no visitor be sent there?"""
+        leaving = record.state is State.DRAINING and record.out is not None
+        return record.withdrawn or leaving or record.state in _OUT
+
+    def _now(self, number: int, name: str) -> Record | None:
+        found = self._world.store.get(key_of(number))
+        return None if found is None else read_share(found.body, key_of(number)).records.get(name)
 
     def _put_right(self, balancer: Balancer, number: int, name: str, admitted: Mapping[str, Member]) -> list[Done]:
-        found = self._world.store.get(key_of(number))
-        record = read_share(found.body, key_of(number)).records.get(name) if found is not None else None
+        record = self._now(number, name)
         kind = self._differs(record, admitted) if record is not None else None
         if record is None or kind is None:
             return []
@@ -82,6 +89,11 @@ class Reconciling:
                 balancer.admit(wanted)
         except (BalancerUnreachable, Refused) as err:
             return [Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")]
+        after = self._now(number, name)
+        if after is None or self._out(after):
+            # A Cycle writes `out`, then withdraws; where both fell before our admit, it is ours to undo.
+            why = "its removal was made sure meanwhile"
+            return [self._deeds.withdraw(Step(Kind.WITHDRAW, name, why, healing=True))]
         return [Done(step, Outcome.DONE)]
 
     def _strangers(

@@ -57,12 +57,13 @@ class _Round(Errand):
         wish = read_wish(self.world.store, self.deployment, self.time)
         fleet = self.look(mine)
         began = self.time.now()
-        up = [r for r in mine.records.values() if r.state is State.UP]
-        young = [r for r in mine.records.values() if r.state in COMING]
-        heights = self.climbed(up, fleet)
-        rules = self.deployment.rules
-        verdicts = {r.name: judge(r, heights.get(r.name, {}), began, rules) for r in (*up, *young)}
-        brake = brake_of(verdicts, mine.brake, began, rules)
+        heights = self.climbed([r for r in mine.records.values() if r.state is State.UP], fleet)
+        verdicts = self.verdicts(mine, heights, began)
+        if acting and any(v.failing for v in verdicts.values()):
+            # The climb took its time: whom a Cycle took out of service meanwhile nobody judges.
+            mine = self.book.open()
+            verdicts = self.verdicts(mine, heights, began)
+        brake = brake_of(verdicts, mine.brake, began, self.deployment.rules)
         done = self.act(verdicts, heights, brake, began) if acting else []
         turned: Turned | None = None
         if fleet is not None:
@@ -90,11 +91,11 @@ class _Round(Errand):
         below = listed(records, fleet, self.blind)
         return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
 
-    def verdicts(self, mine: Share, heights: Heights) -> dict[str, Verdict]:
-        """On all that are up in this version of our share and were asked."""
-        at, rules = self.time.now(), self.deployment.rules
-        asked = (r for r in mine.records.values() if r.state is State.UP and r.name in heights)
-        return {r.name: judge(r, heights[r.name], at, rules) for r in asked}
+    def verdicts(self, mine: Share, heights: Heights, at: Instant) -> dict[str, Verdict]:
+        """On all in this version of our share that are up and were asked, or are still coming."""
+        asked = (r for r in mine.records.values() if r.name in heights or r.state in COMING)
+        judged_now = (r for r in asked if r.state is State.UP or r.state in COMING)
+        return {r.name: judge(r, heights.get(r.name, {}), at, self.deployment.rules) for r in judged_now}
 
     def act(
         self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None, at: Instant

@@ -71,9 +71,11 @@ def _writer(kind: Any) -> Callable[[Any], Any]:
     if isinstance(kind, type) and issubclass(kind, enum.Enum):
         return lambda v: v.value
     if dataclasses.is_dataclass(kind):
-        parts = [(name, _writer(hint), default) for name, hint, default in _fields(typing.cast(type, kind))]
+        parts: list[tuple[str, Callable[[Any], Any], Any]] = []
 
         def write_all(value: Any) -> dict[str, Any]:
+            if not parts:  # found at the first use: a dataclass may hold others of its own kind
+                parts.extend((name, _writer(hint), default) for name, hint, default in _fields(typing.cast(type, kind)))
             out = {}
             for name, write, default in parts:
                 mine = getattr(value, name)
@@ -150,10 +152,12 @@ def _scalar_reader(kind: type) -> Callable[[Any, str], Any]:
 
 
 def _dataclass_reader(kind: type) -> Callable[[Any, str], Any]:
-    parts = {name: (_reader(hint), default) for name, hint, default in _fields(kind)}
-    required = [name for name, (_, default) in parts.items() if default is dataclasses.MISSING]
+    parts: dict[str, tuple[Callable[[Any, str], Any], Any]] = {}
 
     def read(value: Any, where: str) -> Any:
+        if not parts:
+            parts.update({name: (_reader(hint), default) for name, hint, default in _fields(kind)})
+        required = [name for name, (_, default) in parts.items() if default is dataclasses.MISSING]
         if not isinstance(value, dict):
             raise ValueError(f"{where}: expected a mapping, found {value!r}")
         arguments = {}

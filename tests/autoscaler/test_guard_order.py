@@ -11,6 +11,7 @@ from autoscaler.book import Book, StoreClock
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Mode
 from autoscaler.errand import blank_share
+from autoscaler.gate import Gate
 from autoscaler.outcome import Outcome
 from autoscaler.plan import Kind, Step
 from autoscaler.ports import BalancerUnreachable, Member
@@ -34,7 +35,7 @@ def deeds(rig: Rig) -> Deeds:
     time = StoreClock(rig.clock)
     book = Book(rig.store, time, blank_share(rig.node(1)))
     book.open()
-    return Deeds(rig.world(1), rig.deployment, book, time, lambda _: None)
+    return Deeds(rig.world(1), rig.deployment, book, time, Gate(rig.store, time), lambda _: None)
 
 
 def edit(rig: Rig, name: str, **changes: Any) -> None:
@@ -78,7 +79,7 @@ def test_a_draining_one_without_out_is_not_withdrawn() -> None:
     rig = served(3)
     name = rig.up[0]
     edit(rig, name, state=State.DRAINING)
-    assert deeds(rig).leave(Step(Kind.WITHDRAW, name, "")).outcome is Outcome.ALREADY
+    assert deeds(rig).leave([Step(Kind.WITHDRAW, name, "")])[0].outcome is Outcome.ALREADY
     assert name in rig.admitted
 
 

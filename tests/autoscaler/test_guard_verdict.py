@@ -58,8 +58,8 @@ def test_ssh_that_fails_while_serving_passes_is_an_alarm_and_no_more(rung: str) 
 def test_dead_needs_its_strikes_apart() -> None:
     bad = heard(serving=Heard.BAD, again=Heard.BAD)
     assert judge(ONE, bad, NOW, RULES).word is Word.SUSPECT
-    assert judge(struck(1, 59), bad, NOW, RULES).word is Word.SUSPECT
-    assert judge(struck(1, 60), bad, NOW, RULES).word is Word.DEAD
+    assert judge(struck(1, 53), bad, NOW, RULES).word is Word.SUSPECT
+    assert judge(struck(1, 54), bad, NOW, RULES).word is Word.DEAD
 
 
 def test_a_good_round_takes_the_strikes_back() -> None:
