@@ -6,7 +6,7 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from autoscaler.ports import Store
     from helperscripts.settings import Settings
 
-__all__ = ["Ask", "say", "unheard"]
+__all__ = ["Ask", "Judging", "say", "unheard"]
+
+Judging = Literal["daily", "last", "anew"]
 
 
 class Ask:
@@ -29,6 +31,7 @@ class Ask:
         self.settings_path: str | None = None  # --settings
         self.store_url: str | None = None  # --store
         self.node: int | None = None  # --node
+        self.judging: Judging = "daily"  # how the Store is judged for conditional writes; see wiring.open_store
         self._settings: Settings | None = None
         self._store: Store | None = None
         self._deployment: Deployment | None = None
@@ -54,7 +57,7 @@ class Ask:
         if self._store is None:
             from helperscripts.wiring import open_store
 
-            self._store = open_store(self.settings, make=make)
+            self._store = open_store(self.settings, make, self.judging)
         return self._store
 
     @property

@@ -47,6 +47,7 @@ def _done(ask: Ask, verb: str, asked: str) -> dict[str, Any]:
     from helperscripts import wiring
     from helperscripts.terms import terms_of
 
+    ask.judging = "last"
     clock = wiring.clock()
     # The minute in which cron fired us: taken before anything that may take its time.
     event: EventId = of_words(f"{verb} {asked}", clock.now(), _number(ask.settings))

@@ -49,6 +49,7 @@ def examine(ask: Ask) -> Iterator[Check]:
     yield from _tried("settings", lambda: _settings(ask))
     yield from _tried("state", lambda: _state(ask))
     store = None
+    ask.judging = "anew"
     try:
         store = ask.store
         yield from _store(store)

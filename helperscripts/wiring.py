@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autoscaler.node import Node
     from autoscaler.ports import Balancer, Clock, Machine, Prober, Provider, Store
     from autoscaler.world import World
+    from helperscripts.ask import Judging
     from providerscripts.catalogue import About
 
 __all__ = [
@@ -39,10 +40,11 @@ def clock() -> Clock:
     return SystemClock()
 
 
-def open_store(settings: Settings, make: bool = False) -> Store:
+def open_store(settings: Settings, make: bool = False, judging: Judging = "daily") -> Store:
     """The Store that the Settings name, judged for conditional writes. AskerErred, StoreUnreachable.
 
-    `make`: the directory of a file Store is made when it is not there.
+    `make`: the directory of a file Store is made when it is not there. `judging`: with races once a day, as those
+    do who act; by the last verdict however old it is, as those do who only wish or look; or anew.
     """
     from providerscripts.store import url
 
@@ -63,9 +65,10 @@ def open_store(settings: Settings, make: bool = False) -> Store:
         secret_key=_secret(settings, "secret_key"),
     )
     if store.conditional.value != "yes":
-        from providerscripts.store.probe import remembered
+        from providerscripts.store import probe
 
-        remembered(store, settings.state, clock())
+        judge = {"daily": probe.remembered, "last": probe.known, "anew": probe.anew}[judging]
+        judge(store, settings.state, clock())
     return store
 
 

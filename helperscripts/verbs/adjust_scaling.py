@@ -62,6 +62,7 @@ class _Adjustment:
         from helperscripts.moment import ending
         from helperscripts.terms import terms_of
 
+        ask.judging = "last"
         self.ask, self.reason, self.undo = ask, reason, undo
         self.clock = wiring.clock()
         self.until: Instant | None = ending(until, self.clock.now()) if until is not None else None

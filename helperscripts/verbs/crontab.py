@@ -131,6 +131,7 @@ def _block(ask: Ask) -> tuple[str, list[str]]:
 
     settings, ordinal = ask.settings, _ordinal(ask)
     tick = Deployment.tick
+    ask.judging = "last"
     if ask.store.get(KEY) is not None:
         tick = ask.deployment.tick * settings.hurry  # cron's minutes are not hurried
     return _tag(ask), lines(

@@ -100,7 +100,7 @@ def _open(settings: Settings, dry_run: bool) -> Store | None:
     from helperscripts.wiring import open_store
 
     try:
-        store = open_store(settings, make=not dry_run)
+        store = open_store(settings, make=not dry_run, judging="anew")
         store.get(DEPLOYMENT)
         return store
     except Unreachable:

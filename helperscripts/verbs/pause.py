@@ -45,6 +45,7 @@ def command(ask: Ask, kinds: tuple[str, ...], until: str | None, reason: str) ->
     from helperscripts.moment import ending
     from utilities.instant import to_text
 
+    ask.judging = "last"
     now = wiring.clock().now()
     end = ending(until, now) if until is not None else None
     asked = Switch(frozenset(Kind(kind) for kind in kinds or ("all",)), ask.who, " ".join(reason.split()), end)

@@ -48,6 +48,7 @@ def show(ask: Ask) -> None:
     from utilities.errors import DocumentFault
     from utilities.instant import to_text
 
+    ask.judging = "last"
     terms = terms_of(ask)
     seen = look(ask.store)
     if seen.profile is None:
@@ -105,6 +106,7 @@ def check(ask: Ask, file: str | None) -> None:
     from helperscripts import wiring
     from utilities.errors import DocumentFault
 
+    ask.judging = "last"
     if file is None:
         where, profile = f"{ask.store.where}/{KEY}", look(ask.store).profile
         if profile is None:

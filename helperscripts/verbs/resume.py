@@ -32,6 +32,7 @@ def command(ask: Ask, brake: bool) -> None:
     The brake withholds judgement while too many webservers fail at once for it to be their own fault; it opens by
     itself when few fail. Lift it only when you know that they really are bad.
     """
+    ask.judging = "last"
     if brake:
         _lift(ask)
     else:

@@ -41,6 +41,7 @@ def command(ask: Ask, check: bool) -> int:
     """Say how the fleet is. Reads the Store and nothing else: no cloud, no webserver is asked."""
     from helperscripts.survey import judge, quiet, survey
 
+    ask.judging = "last"
     try:
         seen = survey(ask.store, _deployment(ask))
     except Trouble as err:

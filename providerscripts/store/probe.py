@@ -18,11 +18,12 @@ from typing import Any, Protocol, runtime_checkable
 from autoscaler.ports import Clock, Conditional, LostRace, Store, StoreUnreachable
 from utilities.instant import Instant, from_text, to_text
 
-__all__ = ["ConditionsUnsupported", "Tunable", "Verdict", "probe", "remembered"]
+__all__ = ["ConditionsUnsupported", "Tunable", "Verdict", "anew", "forget", "known", "probe", "remembered"]
 
 _GOOD_FOR = 24 * 3600.0  # seconds a verdict is believed: a vendor may change its mind, in either direction
 _LEFTOVER = 3600.0  # seconds after which another probe's keys are those of a killed one
 _RACERS = 8
+_FILE = "stores.json"  # in the state directory
 
 
 class ConditionsUnsupported(StoreUnreachable):
@@ -36,6 +37,13 @@ class Tunable(Protocol):
     unquoted: bool  # send ETags without their quotes
 
 
+@runtime_checkable
+class Doubtable(Protocol):
+    """A Store whose endpoint may stop honouring what it honoured."""
+
+    doubted: Callable[[], object] | None  # called before ConditionsUnsupported is raised
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What a Store's endpoint honours, since when we know it, and `note` when that could not be kept."""
@@ -44,6 +52,7 @@ class Verdict:
     unquoted: bool
     at: Instant
     probed: bool  # by this call, not remembered
+    raced: bool  # with races, which alone show an endpoint that compares first and then writes
     note: str = ""
 
 
@@ -51,6 +60,7 @@ def probe(store: Store, rounds: int = 5) -> Conditional:
     """The verdict, found anew; the Store is left set to it (`conditional`, `unquoted` if any).
 
     Two races of `rounds` rounds, eight writers each: about 100 requests and a few seconds on a real endpoint.
+    Without rounds about 15: it cannot show an endpoint that honours conditions only while one writer is alone.
     StoreUnreachable when it could not be found out; the Store is then set as it was before.
     """
     before = store.conditional, isinstance(store, Tunable) and store.unquoted
@@ -78,25 +88,78 @@ def probe(store: Store, rounds: int = 5) -> Conditional:
 
 
 def remembered(store: Store, state_dir: Path, clock: Clock, rounds: int = 5) -> Verdict:
-    """The verdict this machine found within a day, else one found now; the Store is set to it.
+    """The verdict with races that this machine found within a day, else one found now; the Store is set to it.
     Stores that honour conditions by construction (file, memory) are not asked. StoreUnreachable as `probe`.
     """
     if store.conditional is Conditional.YES:
-        return Verdict(Conditional.YES, isinstance(store, Tunable) and store.unquoted, clock.now(), False)
-    path = state_dir / "stores.json"
-    known, note = _read(path)
-    mine = known.get(store.where)
-    with suppress(KeyError, TypeError, ValueError):
-        if mine is not None:
-            at, verdict = from_text(mine["at"]), Conditional(mine["conditional"])
-            if 0 <= clock.now() - at < _GOOD_FOR:
-                _set(store, verdict, mine["unquoted"] is True)
-                return Verdict(verdict, mine["unquoted"] is True, at, False)
+        return _by_construction(store, clock)
+    found = _recalled(store, state_dir)
+    if found is not None and found.raced and 0 <= clock.now() - found.at < _GOOD_FOR:
+        return _believed(store, state_dir, found)
+    return anew(store, state_dir, clock, rounds)
+
+
+def known(store: Store, state_dir: Path, clock: Clock) -> Verdict:
+    """The verdict this machine found last, however long ago, else one found now without races. As `remembered`.
+
+    For those who change one small document now and then, and should not wait for a hundred requests.
+    """
+    if store.conditional is Conditional.YES:
+        return _by_construction(store, clock)
+    found = _recalled(store, state_dir)
+    return anew(store, state_dir, clock, 0) if found is None else _believed(store, state_dir, found)
+
+
+def anew(store: Store, state_dir: Path, clock: Clock, rounds: int = 5) -> Verdict:
+    """The verdict found now, kept for `remembered` and `known`; the Store is set to it. StoreUnreachable."""
+    _watch(store, None)
     verdict = probe(store, rounds)
     unquoted = isinstance(store, Tunable) and store.unquoted
     at = clock.now()
-    known[store.where] = {"conditional": verdict.value, "unquoted": unquoted, "at": to_text(at)}
-    return Verdict(verdict, unquoted, at, True, _write(path, known) or note)
+    path = state_dir / _FILE
+    stores, note = _read(path)
+    stores[store.where] = {
+        "conditional": verdict.value, "unquoted": unquoted, "at": to_text(at), "raced": rounds > 0
+    }
+    found = Verdict(verdict, unquoted, at, True, rounds > 0, _write(path, stores) or note)
+    _watch(store, state_dir)
+    return found
+
+
+def forget(where: str, state_dir: Path) -> None:
+    """The verdict on this Store is wrong: whoever asks next finds it anew."""
+    path = state_dir / _FILE
+    stores, _ = _read(path)
+    if stores.pop(where, None) is not None:
+        _write(path, stores)
+
+
+def _by_construction(store: Store, clock: Clock) -> Verdict:
+    return Verdict(Conditional.YES, isinstance(store, Tunable) and store.unquoted, clock.now(), False, True)
+
+
+def _recalled(store: Store, state_dir: Path) -> Verdict | None:
+    mine = _read(state_dir / _FILE)[0].get(store.where)
+    with suppress(KeyError, TypeError, ValueError):
+        if mine is not None:
+            raced = mine.get("raced", True) is True
+            return Verdict(
+                Conditional(mine["conditional"]), mine["unquoted"] is True, from_text(mine["at"]), False, raced
+            )
+    return None
+
+
+def _believed(store: Store, state_dir: Path, found: Verdict) -> Verdict:
+    _set(store, found.conditional, found.unquoted)
+    _watch(store, state_dir)
+    return found
+
+
+def _watch(store: Store, state_dir: Path | None) -> None:
+    """An endpoint that no longer takes conditions has its verdict forgotten; not while it is being found."""
+    if isinstance(store, Doubtable):
+        where = store.where
+        store.doubted = None if state_dir is None else lambda: forget(where, state_dir)
 
 
 # --- the trials ---------------------------------------------------------------------------------------------
@@ -250,7 +313,7 @@ def _read(path: Path) -> tuple[dict[str, dict[str, Any]], str]:
 
 def _write(path: Path, known: dict[str, dict[str, Any]]) -> str:
     """Nothing, or why the verdict could not be kept: that costs a probe each time, and nothing else."""
-    temp = path.with_name(f"{path.name}.{os.getpid()}")
+    temp = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temp.write_text(json.dumps({"format": 1, "stores": known}, indent=1) + "\n")

@@ -15,6 +15,7 @@ swap: their condition is checked each time.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -60,6 +61,7 @@ class S3Store:
         self.endpoint = endpoint
         self.conditional = conditional
         self.unquoted = unquoted
+        self.doubted: Callable[[], object] | None = None  # called when the endpoint refuses a condition
         self.where = f"s3://{bucket}/{self.prefix}".rstrip("/")
         if endpoint:
             self.where += f"?endpoint={endpoint}"
@@ -166,9 +168,11 @@ class S3Store:
                         who = "a request had to be repeated, and someone else or our own first try was first"
                     raise LostRace(f"{self.where}: {who} to {doing}; read it again") from None
                 if condition and (status == 501 or (status in (400, 405) and code in _UNSUPPORTED)):
+                    if self.doubted is not None:
+                        self.doubted()
                     raise ConditionsUnsupported(
-                        f"{self.where}: the endpoint does not take conditional writes ({status} {code}); "
-                        "run `autoscaler doctor` to judge it anew"
+                        f"{self.where}: the endpoint does not take conditional writes ({status} {code}), though it "
+                        "did before; the next call judges it anew, and `autoscaler doctor` tells the verdict"
                     ) from None
             raise told(err, self, doing) from None
 

@@ -106,7 +106,7 @@ def at_rig(rig: Rig, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("AUTOSCALER_STATE", str(folder))
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.setenv("LOGNAME", "alice")
-    monkeypatch.setattr(wiring, "open_store", lambda settings, make=False: rig.store)
+    monkeypatch.setattr(wiring, "open_store", lambda settings, make=False, judging="daily": rig.store)
     monkeypatch.setattr(wiring, "deployment", lambda store, settings: rig.deployment)
     monkeypatch.setattr(wiring, "provider", lambda deployment: rig.provider)
     monkeypatch.setattr(wiring, "balancers", lambda deployment: (rig.balancer,))

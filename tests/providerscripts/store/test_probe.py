@@ -11,7 +11,7 @@ import pytest
 
 from autoscaler.ports import Conditional, LostRace, Store, StoreUnreachable, Written
 from providerscripts.store.memory import MemoryStore
-from providerscripts.store.probe import probe, remembered
+from providerscripts.store.probe import ConditionsUnsupported, known, probe, remembered
 from providerscripts.store.s3 import S3Store
 from tests.providerscripts.store.s3_double import Double
 from tests.worlds.faulty_store import FaultyStore, How
@@ -212,3 +212,46 @@ def test_stores_that_honour_by_construction_are_not_asked(tmp_path: Path) -> Non
     store = FaultyStore(MemoryStore(SystemClock()))
     assert not remembered(store, tmp_path, SystemClock()).probed
     assert store.calls == []
+
+
+def test_who_only_wishes_believes_an_old_verdict(double: Double, on_double: Make, tmp_path: Path) -> None:
+    clock = Turned()
+    remembered(on_double(conditional=Conditional.NO), tmp_path, clock)
+    asked = len(double.puts)
+    clock.at += 365 * 24 * 3600
+    store = on_double(conditional=Conditional.NO)
+    found = known(store, tmp_path, clock)
+    assert (found.conditional, found.probed, store.conditional) == (Conditional.YES, False, Conditional.YES)
+    assert len(double.puts) == asked
+
+
+def test_who_only_wishes_does_not_race(double: Double, on_double: Make, tmp_path: Path) -> None:
+    clock = Turned()
+    verdicts = {"exists": Conditional.CREATE_ONLY, "none": Conditional.NO, "both": Conditional.YES}
+    for manners, verdict in verdicts.items():
+        double.conditions, double.puts = manners, []
+        found = known(on_double(conditional=Conditional.NO), tmp_path / manners, clock)
+        assert (found.conditional, found.probed, found.raced) == (verdict, True, False)
+        assert len(double.puts) < 10
+        assert not [key for key, *_ in double.puts if "race" in key]
+    # Who acts does not believe a verdict without races; it then holds for both.
+    assert remembered(on_double(conditional=Conditional.NO), tmp_path / "both", clock).probed
+    assert not remembered(on_double(conditional=Conditional.NO), tmp_path / "both", clock).probed
+    assert known(on_double(conditional=Conditional.NO), tmp_path / "both", clock).raced
+
+
+@pytest.mark.parametrize("judge", [known, remembered])
+def test_an_endpoint_that_refuses_conditions_all_at_once_is_judged_anew(
+    double: Double, on_double: Make, tmp_path: Path, judge: Callable[..., object]
+) -> None:
+    clock = Turned()
+    judge(on_double(conditional=Conditional.NO), tmp_path, clock)
+    store = on_double(conditional=Conditional.NO)
+    judge(store, tmp_path, clock)
+    double.conditions = "501"
+    with pytest.raises(ConditionsUnsupported):
+        store.create("a", b"")
+    store = on_double(conditional=Conditional.NO)
+    found = known(store, tmp_path, clock)
+    assert (found.conditional, found.probed) == (Conditional.NO, True)
+    store.create("a", b"")
