@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from helperscripts.ask import Ask
@@ -45,12 +46,13 @@ class _End:
 
 def run_tick(ask: Ask, tick: Tick, cron: bool, after: float) -> int:
     """The exit code. With `cron` it speaks only when good turns bad, and once when it is good again."""
+    chronicle = _chronicle(ask, tick)
     try:
-        end = _ticked(ask, tick, cron, after)
+        end = _ticked(ask, tick, cron, after, chronicle)
     except Exception as err:  # noqa: BLE001  told and logged here, as everywhere at the end
         code, lines = judged(err, ask)
         end = _End(code, tuple(lines))
-    chronicle = Chronicle(ask.state, tick.verb)
+    chronicle.state = ask.state
     turned = None
     try:
         chronicle.write(end.code, "; ".join([*end.lines, *(f"alarm: {a}" for a in end.alarms)]))
@@ -66,7 +68,19 @@ def run_tick(ask: Ask, tick: Tick, cron: bool, after: float) -> int:
     return end.code
 
 
-def _ticked(ask: Ask, tick: Tick, cron: bool, after: float) -> _End:
+def _chronicle(ask: Ask, tick: Tick) -> Chronicle:
+    """Known by how this call was made, which can be told while every document is at fault."""
+    from helperscripts.settings import state_directory
+
+    said = (
+        ask.settings_path or os.environ.get("AUTOSCALER_SETTINGS"),
+        ask.store_url or os.environ.get("AUTOSCALER_STORE"),
+        ask.node or os.environ.get("AUTOSCALER_NODE"),
+    )
+    return Chronicle(ask.state, tick.verb, call=repr(said), elsewhere=state_directory(os.environ))
+
+
+def _ticked(ask: Ask, tick: Tick, cron: bool, after: float, chronicle: Chronicle) -> _End:
     from autoscaler.deployment import Mode
     from helperscripts import wiring
 
@@ -74,6 +88,8 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float) -> _End:
     if after > 0:
         wiring.clock().sleep(after / settings.hurry)
     deployment = ask.deployment
+    if settings.node is not None:
+        chronicle.state, chronicle.who = ask.state, f"{deployment.pool}-{settings.node}"
     if deployment.mode is Mode.DEVELOPMENT:
         return _End(0, ("mode is development: there is no autoscaling, and nothing was looked at",))
     node = wiring.node(settings)
@@ -87,12 +103,22 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float) -> _End:
             raise HeldElsewhere(sentence)
         world = wiring.world(settings, deployment, ask.store)
         if cron or ask.json:
-            report = tick.run(world, deployment, node, lambda _: None)
+            report = tick.run(world, deployment, node, partial(_heard, chronicle, lambda _: None))
         else:
             with progress(ask.say) as watch:
-                report = tick.run(world, deployment, node, watch)
+                report = tick.run(world, deployment, node, partial(_heard, chronicle, watch))
     alarms = tuple(f"{a.what}: {a.sentence}" for a in report.alarms)
     return _End(report.exit_code, (report.sentence,), report, alarms)
+
+
+def _heard(chronicle: Chronicle, watch: Callable[[str], None], sentence: str) -> None:
+    """Progress is for whoever watches; a destroy is written down before it is asked for, whoever watches."""
+    if sentence.startswith("destroy "):
+        try:
+            chronicle.deed(sentence)
+        except OSError as err:
+            complain(f"{sentence} (said here, for there is no log: {err})")
+    watch(sentence)
 
 
 def _take(lock: ExitStack, ask: Ask, tick: Tick, who: str, longest: float) -> tuple[bool, str] | None:

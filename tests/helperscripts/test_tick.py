@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from helperscripts.chronicle import Chronicle
 from tests.helperscripts.machine import CLI, OperatorMachine
 from utilities.clock import SystemClock
 from utilities.filelock import held
@@ -93,8 +94,68 @@ def test_cron_hears_only_what_changes(machine: OperatorMachine) -> None:
     assert spoken == [
         (0, False, False), (3, False, True), (3, False, False), (0, True, False), (0, False, False)
     ]  # fmt: skip
-    log = (machine.state / "log/cycle.log").read_text().splitlines()
+    log = (machine.state / "log/web-1-cycle.log").read_text().splitlines()
     assert [line.split()[2] for line in log] == ["0:", "0:", "3:", "3:", "0:", "0:"]
+
+
+def test_two_nodes_on_one_machine_keep_apart(machine: OperatorMachine) -> None:
+    machine.deploy(1)  # node 2 of 1 has no share: it is bad all the time
+    spoken = []
+    for node in ("1", "2", "1", "2", "1"):
+        said = machine.run("cycle", "--cron", AUTOSCALER_NODE=node)
+        spoken.append((node, said.code, said.out, bool(said.err)))
+    assert spoken == [("1", 0, "", False), ("2", 3, "", True), ("1", 0, "", False), ("2", 3, "", False),
+                      ("1", 0, "", False)]  # fmt: skip
+    logs = {path.name: path.read_text().count("\n") for path in (machine.state / "log").iterdir()}
+    assert logs == {"web-1-cycle.log": 3, "web-2-cycle.log": 2}
+
+
+def test_a_document_at_fault_is_in_the_nodes_own_log(machine: OperatorMachine) -> None:
+    machine.deploy(1)
+    text = (machine.store / "deployment.yaml").read_text()
+    assert machine.run("cycle", "--cron").code == 0
+    machine.write("deployment.yaml", "pool: [\n")
+    bad = machine.run("cycle", "--cron")
+    assert (bad.code, bool(bad.err)) == (3, True)
+    machine.write("deployment.yaml", text)
+    assert "good again" in machine.run("cycle", "--cron").out
+    assert [path.name for path in (machine.state / "log").iterdir()] == ["web-1-cycle.log"]
+    assert (machine.state / "log/web-1-cycle.log").read_text().count("\n") == 3
+
+
+def test_settings_at_fault_twice_are_told_twice(tmp_path: Path) -> None:
+    """While they cannot be read nobody knows that they name a state directory of their own."""
+    own, usual = tmp_path / "own", tmp_path / "usual"
+    turned = []
+    for state, good in ((own, True), (usual, False), (usual, False), (own, True), (own, True), (usual, False)):
+        chronicle = Chronicle(state, "cycle", "web-1" if state is own else "", "a call", usual)
+        turned.append(chronicle.turned(good))
+    assert turned == [None, False, None, True, None, False]
+
+
+@pytest.mark.parametrize("flags", [["--cron"], ["--json"], []], ids=["cron", "json", "person"])
+def test_each_destroy_leaves_its_line_in_the_log(machine: OperatorMachine, flags: list[str]) -> None:
+    machine.deploy(2, extra="drain: 0.2\n")
+    assert machine.run("cycle").code == 0
+    machine.write("scalingprofile/profile.cnf", "SCALING_MODE=static\nNO_WEBSERVERS=1\n")
+    said = machine.run("cycle", *flags)
+    assert said.code == 0, said.err
+    log = (machine.state / "log/web-1-cycle.log").read_text().splitlines()
+    [line] = [line for line in log if " destroy ws-web-1-" in line]
+    for word in ("id=", "address=", "age=", "by='node 1'", "because="):
+        assert word in line
+    assert ("destroy ws-web-1-" in said.out) is (not flags)  # the terminal is told besides
+
+
+def test_a_destroy_is_said_where_no_log_can_be_written(machine: OperatorMachine) -> None:
+    machine.deploy(2, extra="drain: 0.2\n")
+    assert machine.run("cycle").code == 0
+    machine.write("scalingprofile/profile.cnf", "SCALING_MODE=static\nNO_WEBSERVERS=1\n")
+    log = machine.state / "log/web-1-cycle.log"
+    log.unlink()
+    log.mkdir()
+    said = machine.run("cycle", "--cron")
+    assert "destroy ws-web-1-" in said.err
 
 
 def test_a_bug_is_told_to_cron_once(machine: OperatorMachine) -> None:
@@ -115,7 +176,7 @@ def test_nobody_waits_for_a_running_cycle(machine: OperatorMachine) -> None:
         assert f"a cycle of this node is running: process {os.getpid()}, for" in person.err
         cron = machine.run("cycle", "--cron")
         assert (cron.code, cron.out, cron.err) == (0, "", "")
-        assert "is running" in (machine.state / "log/cycle.log").read_text().splitlines()[-1]
+        assert "is running" in (machine.state / "log/web-1-cycle.log").read_text().splitlines()[-1]
         assert machine.run("round").code == 0  # both may run at once
     assert machine.run("cycle", "--once").code == 0
 
@@ -163,7 +224,7 @@ def test_a_log_that_cannot_be_written_stops_no_cycle(machine: OperatorMachine) -
 
 def test_the_log_does_not_grow_for_ever(machine: OperatorMachine) -> None:
     machine.deploy(mode="development")
-    log = machine.state / "log/cycle.log"
+    log = machine.state / "log/web-1-cycle.log"
     log.parent.mkdir(parents=True)
     log.write_bytes(b"x" * 5_000_001)
     assert machine.run("cycle").code == 0
