@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -111,16 +112,35 @@ class Operator:
         calls = [self.start(verb, *words, node=k) for k in range(1, self.nodes + 1)]
         return [self.ended(call, code) for call in calls]
 
-    def records(self) -> dict[str, dict[str, Any]]:
-        """All webservers that may cost money, by name, as the shares have them."""
+    def records(self, all: bool = False) -> dict[str, dict[str, Any]]:
+        """All webservers that may cost money, by name, as the shares have them; with `all` the past ones too."""
         found: dict[str, dict[str, Any]] = {}
         for share in sorted((self.folder / "store" / "shares").glob("*.json")):
-            found |= json.loads(share.read_text())["records"]
-        return {n: r for n, r in found.items() if r["state"] not in ("gone", "lapsed")}
+            found |= json.loads(share.read_text()).get("records", {})
+        return {n: r for n, r in found.items() if all or r["state"] not in ("gone", "lapsed")}
 
     def up(self) -> list[str]:
         """Names of those that visitors reach."""
         return sorted(n for n, r in self.records().items() if r["state"] == "up" and not r.get("withdrawn"))
+
+    def wish(self, number: int) -> None:
+        """As the operator says it."""
+        self.ask(str(number), "--yes", program="adjust-scaling")
+
+    def settled(self, number: int, patience: float = 120.0) -> None:
+        """Wait until so many are up, and nothing else is under way."""
+        until(lambda: len(self.up()) == len(self.records()) == number, patience)
+
+    def journal(self) -> list[tuple[str, str, str, str]]:
+        """Every Step that was done, by any node's Cycle or Round: kind, name, outcome, detail."""
+        done = []
+        for path in sorted((self.folder / "store" / "journal").rglob("*.jsonl")):
+            for line in path.read_text().splitlines():
+                for turn in json.loads(line).get("turns", ()):
+                    for each in turn["done"]:
+                        step = each["step"]
+                        done.append((step["kind"], step["name"], each["outcome"], each.get("detail", "")))
+        return done
 
     def kill(self, name: str) -> None:
         """kill -9 for its first process; the rest dies with it."""
@@ -135,6 +155,49 @@ class Operator:
                 pids.append(json.loads(signed.read_text())[0])
         shutil.rmtree(self.fleet, ignore_errors=True)
         until(lambda: not any(_lives(pid) for pid in pids))
+
+
+class Crons:
+    """`cycle` and `round` of every node, one of each at a time, once in `tick` seconds."""
+
+    def __init__(self, operator: Operator, tick: float) -> None:
+        self._operator, self._tick = operator, tick
+        self._stop = threading.Event()
+        self.running: dict[tuple[str, int], subprocess.Popen[str]] = {}
+        self.ended: list[tuple[str, int, int, str]] = []  # verb, node, exit code, what it said
+        nodes = range(1, operator.nodes + 1)
+        self._lines = [threading.Thread(target=self._line, args=(v, k)) for v in ("cycle", "round") for k in nodes]
+        for line in self._lines:
+            line.start()
+
+    def _line(self, verb: str, node: int) -> None:
+        while not self._stop.is_set():
+            began = time.monotonic()
+            call = self._operator.start(verb, "--cron", node=node)
+            self.running[verb, node] = call
+            out, err = call.communicate()
+            self.ended.append((verb, node, call.returncode, out + err))
+            self._stop.wait(max(0.0, began + self._tick - time.monotonic()))
+
+    def kill(self, node: int, amid: Callable[[], set[str]], patience: float = 120.0) -> set[str]:
+        """kill -9 of a node's cycle in the midst of something. The names that were left half done."""
+        deadline = time.monotonic() + patience
+        while True:
+            assert time.monotonic() < deadline, "no cycle was met in the midst of it"
+            call = self.running["cycle", node]
+            if amid() and call.poll() is None:
+                call.kill()
+                while call.returncode is None:  # its line reaps it
+                    time.sleep(0.01)
+                if call.returncode == -9 and (left := amid()):
+                    return left
+            time.sleep(0.02)
+
+    def stop(self) -> None:
+        """Let the last ones end."""
+        self._stop.set()
+        for line in self._lines:
+            line.join()
 
 
 def until(true: Callable[[], object], patience: float = 60.0) -> None:
