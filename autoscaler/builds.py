@@ -34,10 +34,9 @@ class Builds:
 
     def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
         """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""
-        records = self._book.share.records
-        intents = [
-            s for s in steps if s.name in records and records[s.name].state is State.REQUESTED
-        ]
+        records = self._book.share.records.values()
+        mine = {r.name for r in records if r.state is State.REQUESTED and r.writer == inputs.me}
+        intents = [s for s in steps if s.name in mine]
         out: list[Done] = []
         at_once = self._deployment.rules.builds_at_once
         for first in range(0, len(intents), at_once):

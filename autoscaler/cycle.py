@@ -54,7 +54,7 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs,
     found = world.store.get(key_of(node.ordinal))
     heart = read_heartbeat(found.body, key_of(node.ordinal)) if found else Heartbeat(node.ordinal)
     last = heart.runs.get("cycle")
-    runs = {**heart.runs, "cycle": Run(last.number + 1 if last else 1, cycle.time.now())}
+    runs = {**heart.runs, "cycle": Run(last.number + 1 if last else int(cycle.time.now()), cycle.time.now())}
     wish = cycle.wish()
     inputs = cycle.question(wish, cycle.book.peek(), runs, True)
     return inputs, answer(inputs)[1]
@@ -74,7 +74,7 @@ class _Cycle(Errand):
         wish = read_wish(self.world.store, self.deployment, self.time)
         if wish.fault is not None:
             raise wish.fault
-        if self.node.ordinal > wish.nodes:
+        if self.node.ordinal > wish.nodes and not self.book.peek().billable:
             raise DocumentFault(
                 "NO_AUTOSCALERS",
                 [

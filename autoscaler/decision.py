@@ -78,7 +78,8 @@ class _Decision:
         """An upturn takes a draining one back before building."""
         if not self.i.resize:
             return
-        leaving = [r for r in self.records if r.state is State.DRAINING and r.out is not None]
+        sure = (r for r in self.records if r.state is State.DRAINING and r.out is not None)
+        leaving = [r for r in sure if not r.withdrawn]  # nobody sends visitors back to a suspect one
         need = self._need()
         for record in leaving[: max(0, need)]:
             self.up[record.name] = record

@@ -82,20 +82,29 @@ class Deeds:
             return replace(share.with_records([fresh]), breaker=Breaker())
 
         self._book.change(up)
+        after = self._book.share.records.get(step.name)
+        if after is None or after.state is not State.UP:
+            # Sealed or released while we admitted it: ours to undo.
+            self.withdraw(Step(Kind.WITHDRAW, step.name, "it left while it was admitted", healing=True), sealed=True)
+            return Done(step, Outcome.ALREADY, "it left while it was admitted")
         return Done(step, Outcome.DONE)
 
-    def withdraw(self, step: Step) -> Done:
-        """Keep new visitors away in every balancer; refused where nobody else would be admitted."""
+    def withdraw(self, step: Step, sealed: bool = False) -> Done:
+        """Keep new visitors away in every balancer; refused where nobody else would be admitted.
+
+        `sealed`: there is nothing left to serve them, so no kill switch keeps visitors there.
+        """
         try:
-            self._keep_away(step)
+            self._keep_away(step, sealed)
         except (SwitchedOff, _LastOne) as err:
             return Done(step, Outcome.REFUSED, str(err))
         except (BalancerUnreachable, Refused) as err:
             return Done(step, Outcome.UNKNOWN, str(err))
         return Done(step, Outcome.DONE)
 
-    def _keep_away(self, step: Step) -> None:
-        self._gate.enter(Kind.WITHDRAW, step.healing)
+    def _keep_away(self, step: Step, sealed: bool = False) -> None:
+        if not sealed:
+            self._gate.enter(Kind.WITHDRAW, step.healing)
         for balancer in self._world.balancers:
             if not balancer.withdraw(step.name, 1):
                 raise _LastOne(f"{balancer.name}: it is the last admitted one")
@@ -109,11 +118,15 @@ class Deeds:
             if record is None or record.state is not State.DRAINING or record.out is None:
                 out.append(Done(step, Outcome.ALREADY, "no longer leaving"))
                 continue
+            if record.is_protected(self._time.now()):
+                self._stay(step, "it was protected while it drained")
+                out.append(Done(step, Outcome.REFUSED, "it was protected while it drained"))
+                continue
             try:
                 self._keep_away(step)
             except (_LastOne, SwitchedOff, BalancerUnreachable, Refused) as err:
                 if isinstance(err, _LastOne):
-                    self._book.change(partial(_stays, name=step.name, at=self._time.now()))
+                    self._stay(step, "it is the last admitted one")
                 unknown = isinstance(err, BalancerUnreachable | Refused)
                 out.append(Done(step, Outcome.UNKNOWN if unknown else Outcome.REFUSED, str(err)))
                 continue
@@ -122,10 +135,16 @@ class Deeds:
             else:
                 out.append(Done(step, Outcome.DONE, "draining"))
         if drained:
-            self._hooks([self._book.share.records[s.name] for s in drained])
-            self._book.change(partial(_sealed, steps=drained, at=self._time.now()))
+            leaving = [self._book.share.records[s.name] for s in drained]
+            self._hooks(leaving)
+            # The very removal that drained: one taken back and said again meanwhile has another `out`, or none.
+            outs = {r.name: r.out for r in leaving}
+            self._book.change(partial(_sealed, steps=drained, outs=outs, at=self._time.now()))
             out += self.destroy(drained)
         return out
+
+    def _stay(self, step: Step, why: str) -> None:
+        self._book.change(partial(_stays, name=step.name, why=why, at=self._time.now()))
 
     def _drained(self, record: Record) -> bool:
         waited = self._time.now() - (record.out or self._time.now())
@@ -169,6 +188,9 @@ class Deeds:
         out: list[Done] = []
         for step in steps:
             record = self._book.share.records.get(step.name)
+            if step.id is not None and any(r.id == step.id for r in self._book.open().records.values()):
+                out.append(Done(step, Outcome.ALREADY, "a record knows this id by now"))
+                continue
             id = step.id or (record.id if record is not None and record.state is State.DELETING else None)
             if id is None:
                 out.append(Done(step, Outcome.ALREADY, "nothing to destroy"))
@@ -236,23 +258,25 @@ def _noting(share: Share, told: Mapping[str, str]) -> Share:
     return share.with_records(replace(share.records[n], evidence=t) for n, t in told.items() if n in share.records)
 
 
-def _sealed(share: Share, steps: Sequence[Step], at: Instant) -> Share:
-    """Drained ones as deleting, which is final."""
+def _sealed(share: Share, steps: Sequence[Step], outs: Mapping[str, Instant | None], at: Instant) -> Share:
+    """Drained ones as deleting, which is final; only in the very removal that drained, and not if protected since."""
     leaving = [(s, share.records[s.name]) for s in steps if s.name in share.records]
     return share.with_records(
-        r.into(State.DELETING, at, s.reason) for s, r in leaving if r.state is State.DRAINING and r.out is not None
+        r.into(State.DELETING, at, s.reason)
+        for s, r in leaving
+        if r.state is State.DRAINING and r.out is not None and r.out == outs[r.name] and not r.is_protected(at)
     )
 
 
-def _stays(share: Share, name: str, at: Instant) -> Share:
-    """The last admitted one is up again, and its removal was none."""
+def _stays(share: Share, name: str, why: str, at: Instant) -> Share:
+    """It is up again, and its removal was none."""
     record = share.records.get(name)
     if record is None or record.state is not State.DRAINING or record.out is None:
         return share
     removals = list(share.removals)
     if record.out in removals:
         removals.remove(record.out)
-    up = record.into(State.UP, at, "it is the last admitted one", out=None)
+    up = record.into(State.UP, at, why, out=None)
     return replace(share.with_records([up]), removals=tuple(removals))
 
 

@@ -10,6 +10,7 @@ from autoscaler.deployment import Rules
 from autoscaler.server import Server, Traits
 from autoscaler.share import Share
 from autoscaler.switch import Switch
+from autoscaler.webserver import State
 from autoscaler.wish import Limits
 from utilities.instant import Instant
 
@@ -52,8 +53,9 @@ class Fleet:
         ids: set[str] = set()
         for share in self.shares:
             for record in share.records.values():
-                # A gone one's name may linger in a lagging listing; its own id is no discovery either.
-                names.add(record.name)
+                # A gone one's name and id may linger in a lagging listing; a refused one's name hides nobody.
+                if record.id is not None or record.state is not State.GONE:
+                    names.add(record.name)
                 if record.id is not None:
                     ids.add(record.id)
         return tuple(s for s in self.servers if s.name not in names and s.id not in ids)

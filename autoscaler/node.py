@@ -59,7 +59,7 @@ def read_heartbeat(body: bytes, where: str) -> Heartbeat:
         if isinstance(plain, dict) and isinstance(plain.get("format"), int) and plain["format"] > FORMAT:
             raise DocumentFault(where, [f"written by version {plain.get('version')}: upgrade this node"])
         return from_plain(Heartbeat, plain, where)
-    except (ValueError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 
 
@@ -100,8 +100,9 @@ def _beaten(before: Heartbeat, now: Instant, node: Node, changes: dict[str, obje
     after = replace(before, machine=node.machine, host=node.host, version=node.version, heard=now)
     run = changes.pop("run", None)
     if isinstance(run, str):
+        # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
         last = before.runs.get(run)
-        after = replace(after, runs={**before.runs, run: Run(last.number + 1 if last else 1, now)})
+        after = replace(after, runs={**before.runs, run: Run(last.number + 1 if last else int(now), now)})
     for name in ("doing", "same", "digests"):
         part = changes.pop(name, None)
         if isinstance(part, dict):

@@ -23,6 +23,7 @@ from utilities.errors import Trouble
 
 __all__ = ["Reconciling", "same_member"]
 
+_SEALED = frozenset({State.DELETING, State.GONE, State.LAPSED})
 _OUT = frozenset({State.FAILED, State.DELETING, State.GONE, State.QUARANTINED, State.LAPSED})
 
 
@@ -81,7 +82,8 @@ class Reconciling:
         if record is None or kind is None:
             return []
         if kind is Kind.WITHDRAW:
-            return [self._deeds.withdraw(Step(kind, name, f"{balancer.name} still had it", healing=True))]
+            why = f"{balancer.name} still had it"
+            return [self._deeds.withdraw(Step(kind, name, why, healing=True), sealed=record.state in _SEALED)]
         step = Step(kind, name, f"{balancer.name} lacked it", healing=True)
         wanted = member_of(record, self._deployment)
         try:
@@ -105,7 +107,8 @@ class Reconciling:
         known = {name for share in shares for name in share.records} | set(fleet.by_name)
         ours = [n for n in admitted if (p := parse_name(n)) is not None and p.pool == self._deployment.pool]
         why = "no record knows it and the Provider does not list it"
-        return [self._deeds.withdraw(Step(Kind.WITHDRAW, n, why, healing=True)) for n in ours if n not in known]
+        gone = [Step(Kind.WITHDRAW, n, why, healing=True) for n in ours if n not in known]
+        return [self._deeds.withdraw(step, sealed=True) for step in gone]
 
 
 def same_member(one: Member | None, other: Member) -> bool:

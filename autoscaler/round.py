@@ -138,6 +138,8 @@ class _Round(Errand):
         """Replace and clear away, to the number this share last acted by."""
         mine = self.book.share
         because = "healing to what this share last acted by" if mine.desired is not None else "healing one for one"
+        if wish.fault is not None and mine.most is not None:
+            wish = replace(wish, limits=replace(wish.limits, max=min(wish.limits.max, mine.most)))
         agreed = replace(wish, wanted=mine.desired, nodes=mine.nodes if mine.desired is not None else wish.nodes,
                          because=because)
         inputs = self.turn.inputs(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from autoscaler.fleet import Inputs
 from autoscaler.plan import Kind, Plan
 from autoscaler.share import Share
-from autoscaler.webserver import Record, State
+from autoscaler.webserver import Record, State, parse_name
 
 __all__ = ["said"]
 
@@ -41,8 +41,15 @@ def said(plan: Plan, inputs: Inputs) -> Share:
     )
     return replace(
         share.with_records(changed.values()),
-        serial=share.serial + sum(1 for s in plan.of(Kind.CREATE) if s.name not in share.records),
+        serial=_next_serial(share, plan),
         desired=inputs.wanted if inputs.resize and inputs.wanted is not None else share.desired,
         nodes=inputs.nodes if inputs.resize else share.nodes,
+        most=inputs.limits.max if inputs.resize else share.most,
         removals=share.removals + (at,) * counted,
     )
+
+
+def _next_serial(share: Share, plan: Plan) -> int:
+    """Above every name in the Plan, also where the kill switch left gaps in their numbers."""
+    names = (parse_name(s.name) for s in plan.of(Kind.CREATE))
+    return max([share.serial, *(n.serial + 1 for n in names if n is not None)])

@@ -48,6 +48,7 @@ class Share:
     serial: int = 1  # the next one; never goes back
     desired: int | None = None
     nodes: int = 1
+    most: int | None = None  # the max it last acted by
     records: Mapping[str, Record] = field(default_factory=dict)
     breaker: Breaker = field(default_factory=Breaker)
     brake: Brake | None = None
@@ -114,11 +115,13 @@ def read_share(body: bytes, where: str) -> Share:
         share = from_plain(Share, plain, where)
         if number_of(where) not in (None, share.share):
             raise ValueError(f"it is the document of share {share.share}")
+        if min(share.serial, share.nodes, share.share) < 1:
+            raise ValueError("serial, nodes and share are at least 1")
         for name, record in share.records.items():
             if record.name != name:
                 raise ValueError(f"the record of {name} names {record.name}")
         return share
-    except (ValueError, UnicodeDecodeError) as err:
+    except (ValueError, RecursionError) as err:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 
 

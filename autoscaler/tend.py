@@ -41,16 +41,17 @@ def tend(inputs: Inputs) -> Share:
         share = share.without(dropped).with_records(changed)
     if breaker != share.breaker:
         share = replace(share, breaker=breaker)
-    serial = max([share.serial, *(n.serial + 1 for n in _listed_names(inputs))])
+    serial = max([share.serial, *(n.serial + 1 for n in _given_names(inputs))])
     if serial != share.serial:
-        share = replace(share, serial=serial)  # our document was lost once: a listed name is never given again
+        share = replace(share, serial=serial)  # our document was lost once: a name is never given again
     recent = tuple(at for at in share.removals if fleet.at - at < inputs.rules.removals_in)
     return share if recent == share.removals else replace(share, removals=recent)
 
 
-def _listed_names(inputs: Inputs) -> Iterable[Name]:
-    for server in inputs.fleet.servers:
-        name = parse_name(server.name)
+def _given_names(inputs: Inputs) -> Iterable[Name]:
+    """All names of our share that the listing or our records show."""
+    for given in (*(s.name for s in inputs.fleet.servers), *inputs.fleet.mine.records):
+        name = parse_name(given)
         if name is not None and name.pool == inputs.pool and name.share == inputs.fleet.share:
             yield name
 
@@ -73,12 +74,12 @@ def _finished(record: Record, at: Instant) -> bool:
 
 def _tended(record: Record, inputs: Inputs, absent: frozenset[str]) -> Record:
     at = inputs.fleet.at
-    if record.state in (State.REQUESTED, State.LAPSED) or (
-        record.state is State.CREATING and record.id is None
-    ):
+    if record.id is None and record.state in (State.REQUESTED, State.CREATING, State.LAPSED, State.GONE):
         return _unbound(record, inputs)
-    if record.state is State.GONE or record.id is None:
+    if record.id is None:
         return record
+    if record.state is State.GONE:
+        return _listed_again(record, inputs)
     server = inputs.fleet.by_id.get(record.id)
     if server is None:
         return _unlisted(record, inputs, absent)
@@ -98,11 +99,12 @@ def _tended(record: Record, inputs: Inputs, absent: frozenset[str]) -> Record:
 def _unbound(record: Record, inputs: Inputs) -> Record:
     at = inputs.fleet.at
     shown = inputs.fleet.by_name.get(record.name, ())
-    if shown and record.state is State.LAPSED:
+    if record.state in (State.LAPSED, State.GONE):
+        if not shown:
+            return record
+        # Given up, or refused by an answer that was not the first one's: it is there all the same.
         late = _bound(shown)
         return record.into(State.DELETING, at, "it appeared after its create had been given up", id=late.id)
-    if record.state is State.LAPSED:
-        return record
     if record.state is State.REQUESTED and record.writer == inputs.me:
         return record  # about to be posted by this very process
     if shown:
@@ -115,6 +117,15 @@ def _unbound(record: Record, inputs: Inputs) -> Record:
         return record.into(State.CREATING, record.since, "its writer died, the outcome is in doubt", left=at)
     if settled(record, inputs) or at - record.born > inputs.rules.forget:
         return record.into(State.LAPSED, at, "a complete listing begun after the wait lacks it")
+    return record
+
+
+def _listed_again(record: Record, inputs: Inputs) -> Record:
+    """A 404 in an outage is no death: what is listed long after is destroyed once more."""
+    server = inputs.fleet.by_id.get(record.id or "")
+    back = server is not None and server.state is not ServerState.DELETING
+    if back and inputs.fleet.at > record.since + inputs.traits.listing_lag:
+        return record.into(State.DELETING, inputs.fleet.at, "it is listed again", asked=None)
     return record
 
 

@@ -107,14 +107,16 @@ class Turn:
     def _look(self, inputs: Inputs, plan: Plan) -> frozenset[str]:
         """Profile and all shares once more; what no longer fits is taken back. The names struck or returned."""
         wish = read_wish(self._world.store, self._deployment, self._time)
-        wanted = inputs.wanted if wish.fault is not None else wish.wanted
+        wanted, most = wish.wanted, wish.limits.max
+        if wish.fault is not None:  # nothing looser than what this Plan was made by
+            wanted, most = inputs.wanted, min(most, inputs.limits.max)
         shares = all_shares(self._world.store, self._time, self._book.share)
         leaving = [s.name for s in plan.of(Kind.WITHDRAW)]
         back: set[str] = set()
 
         def edit(share: Share) -> Share:
             fleet = replace(inputs.fleet, shares=shares).seeing(share)
-            seen = look_again(fleet, inputs.me, leaving, wanted, wish.limits.max, self._time.now())
+            seen = look_again(fleet, inputs.me, leaving, wanted, most, self._time.now(), inputs.rules)
             back.update(seen.struck, seen.returned)
             return seen.share
 

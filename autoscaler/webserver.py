@@ -107,7 +107,8 @@ class Record:
     @property
     def suspect(self) -> bool:
         """Up, but its visitors are kept away: it may come back, or be judged dead."""
-        return self.state is State.UP and self.withdrawn
+        unsure = self.state is State.DRAINING and self.out is None
+        return self.withdrawn and (self.state is State.UP or unsure)
 
     def is_protected(self, at: Instant) -> bool:
         """May nobody choose it as a victim now?"""

@@ -21,4 +21,6 @@ def from_text(text: str) -> Instant:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
+    if not 2 <= moment.year <= 9998:  # beyond these another zone's year cannot be written
+        raise ValueError(f"{text!r} is no year of ours")
     return Instant(moment.timestamp())

@@ -75,7 +75,8 @@ def _writer(kind: Any) -> Callable[[Any], Any]:
 
         def write_all(value: Any) -> dict[str, Any]:
             if not parts:  # found at the first use: a dataclass may hold others of its own kind
-                parts.extend((name, _writer(hint), default) for name, hint, default in _fields(typing.cast(type, kind)))
+                found = _fields(typing.cast(type, kind))
+                parts.extend((name, _writer(hint), default) for name, hint, default in found)
             out = {}
             for name, write, default in parts:
                 mine = getattr(value, name)
