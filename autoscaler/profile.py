@@ -21,6 +21,7 @@ __all__ = [
     "end_override",
     "mark_applied",
     "new_profile",
+    "no_profile",
     "read_profile",
     "set_back_to",
     "set_number",
@@ -30,6 +31,11 @@ __all__ = [
 
 KEY = "scalingprofile/profile.cnf"
 KEEP_EVENTS = 48 * 3600.0  # seconds; an event older than 12 h is never applied, so its id may be forgotten
+
+
+def no_profile(where: str = KEY) -> DocumentFault:
+    """What to raise where a Profile is needed and there is none."""
+    return DocumentFault(where, ["there is no Profile yet: `autoscaler adjust-scaling N` writes one"])
 
 
 @dataclass(frozen=True)

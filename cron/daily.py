@@ -12,16 +12,16 @@ from urllib.parse import quote, unquote
 
 from autoscaler.profile import (
     KEEP_EVENTS,
-    KEY,
     AppliedEvent,
     Profile,
     end_override,
     mark_applied,
+    no_profile,
     set_back_to,
     set_number,
 )
 from autoscaler.wish import Limits, tighten
-from utilities.errors import AskerErred, DocumentFault
+from utilities.errors import AskerErred
 from utilities.instant import Instant, from_text, to_text
 
 __all__ = ["Edit", "EventId", "applied_as", "of_entry", "of_words", "read_event", "scaledown", "scaleup"]
@@ -146,7 +146,7 @@ def _daily(
     up: bool,
 ) -> Edit:
     if profile is None:
-        raise DocumentFault(KEY, ["there is no Profile yet: `adjust-scaling N` makes one"])
+        raise no_profile()
     what = event.sentence()
     done = applied_as(profile, event)
     if done is not None:

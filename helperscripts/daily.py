@@ -1,12 +1,15 @@
-"""What `daily-scaleup` and `daily-scaledown` have in common: one event on the Profile, one line, one log line."""
+"""`daily-scaleup` and `daily-scaledown`: one event on the Profile, one line, one log line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from helperscripts.ask import Ask, say
 from helperscripts.chronicle import Chronicle
 from helperscripts.ending import complain, judged
+from helperscripts.verb import Verb, asks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +18,29 @@ if TYPE_CHECKING:
     from cron.daily import Edit, EventId
     from helperscripts.settings import Settings
 
-__all__ = ["run_daily"]
+__all__ = ["daily_command", "run_daily"]
+
+_HELP = """{does} the number of webservers to N, or by N; it never {never} it.
+
+The same line may stand in the crontab of every node: it happens once. While an override (--until) holds, it
+changes what follows it. From cron it is silent while all is well; each run is in the log of the state folder.
+"""
+
+
+def daily_command(
+    verb: str, does: str, never: str, sign: str, examples: tuple[tuple[str, str], ...]
+) -> click.Command:
+    """The verb. `examples` are what is typed and what it means."""
+
+    @click.argument("number", metavar=f"N|{sign}N")
+    @click.option("--verbose", is_flag=True, help="Say what was done from cron too, where all is well.")
+    @asks
+    @click.pass_obj
+    def callback(ask: Ask, number: str, verbose: bool) -> int:
+        return run_daily(ask, verb, number, verbose)
+
+    shown = [f"{line:<43} {meaning}" for line, meaning in examples]
+    return click.command(verb, cls=Verb, examples=shown, help=_HELP.format(does=does, never=never))(callback)
 
 
 def run_daily(ask: Ask, verb: str, asked: str, verbose: bool) -> int:

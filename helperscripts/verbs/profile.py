@@ -39,22 +39,19 @@ def show(ask: Ask) -> None:
     """Show the profile, what is in force now, and the daily events that had their effect."""
     from autoscaler.book import StoreClock
     from autoscaler.change import look
-    from autoscaler.profile import KEY
+    from autoscaler.profile import KEY, no_profile
     from autoscaler.wish import tighten
     from helperscripts import wiring
     from helperscripts.preview import side
     from helperscripts.screen import table
     from helperscripts.terms import terms_of
-    from utilities.errors import DocumentFault
     from utilities.instant import to_text
 
     ask.judging = "last"
     terms = terms_of(ask)
     seen = look(ask.store)
     if seen.profile is None:
-        raise DocumentFault(
-            f"{ask.store.where}/{KEY}", ["there is no Profile yet: `autoscaler adjust-scaling N` writes one"]
-        )
+        raise no_profile(f"{ask.store.where}/{KEY}")
     time = StoreClock(wiring.clock())
     if seen.date is not None:
         time.hear(seen.date)
@@ -101,7 +98,7 @@ def check(ask: Ask, file: str | None) -> None:
     A FILE needs no Store.
     """
     from autoscaler.change import look
-    from autoscaler.profile import KEY, read_profile
+    from autoscaler.profile import KEY, no_profile, read_profile
     from autoscaler.wish import Limits, wanted
     from helperscripts import wiring
     from utilities.errors import DocumentFault
@@ -110,7 +107,7 @@ def check(ask: Ask, file: str | None) -> None:
     if file is None:
         where, profile = f"{ask.store.where}/{KEY}", look(ask.store).profile
         if profile is None:
-            raise DocumentFault(where, ["there is no Profile yet: `autoscaler adjust-scaling N` writes one"])
+            raise no_profile(where)
     else:
         where = "stdin" if file == "-" else file
         profile = read_profile(_text(file), where)

@@ -97,7 +97,7 @@ def test_trouble_is_told_from_cron_each_time_for_each_loses_an_event(desk: Desk)
     desk.store.delete("scalingprofile/profile.cnf")
     said = desk("daily-scaleup", "8")
     assert said.code == 3
-    assert "there is no Profile yet: `adjust-scaling N` makes one" in said.err
+    assert "there is no Profile yet: `autoscaler adjust-scaling N` writes one" in said.err
 
 
 def test_the_deployments_limits_bind(desk: Desk) -> None:
