@@ -12,17 +12,6 @@ from tests.end_to_end.operator_at_nodes import Operator, until
 
 HURRY = 20
 
-#: Verbs that only look, and what they are called with once the fleet is up.
-LOOKS = {
-    "audit": ("audit",),
-    "explain": ("explain",),
-    "history": ("history",),
-    "schedule": ("schedule",),
-    "providers": ("providers",),
-    "completion": ("completion", "bash"),
-}
-
-
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Operator]:
     found = Operator(tmp_path)
@@ -113,11 +102,10 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     assert kept in o.up()
     assert len(o.up()) == 3
 
-    # Looking: whatever the program offers.
+    # Looking.
+    assert "local" in o.ask("providers")
+    assert "autoscaler" in o.ask("completion", "bash")
+
     from helperscripts.cli import VERBS
 
-    for verb, words in LOOKS.items():
-        if verb in VERBS:
-            o.ask(*words)
-    for verb in sorted(VERBS.keys() - o.called - {"demo"}):
-        assert "Usage:" in o.ask(verb, "-h")
+    assert VERBS.keys() - o.called == {"demo"}, "a verb nobody called: call it here"
