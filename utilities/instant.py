@@ -21,6 +21,9 @@ def from_text(text: str) -> Instant:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone")
-    if not 2 <= moment.year <= 9998:  # beyond these another zone's year cannot be written
-        raise ValueError(f"{text!r} is no year of ours")
-    return Instant(moment.timestamp())
+    instant = Instant(moment.timestamp())
+    try:
+        to_text(instant)  # what cannot be written in UTC is not read either
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is outside the years that can be written") from None
+    return instant

@@ -60,6 +60,7 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
         _refuse(server, deployment, known, servers, wish)
         number = _chosen(known, server, share, wish, deployment)
         record, again = _recorded(ask, number, server, deployment, time.now(), protect), False
+        _look_again(ask, number, record, server, deployment, servers, wish)
     if server.pool != deployment.pool:
         provider.label(server.id, deployment.pool)
     elif again:
@@ -135,9 +136,31 @@ def _refuse(
     names = {r.name for _, r in known.records()}
     # A labelled machine without a record costs money and is counted already; so may be this very one.
     strangers = {s.id for s in servers if s.pool == deployment.pool and s.id not in ids and s.name not in names}
-    billable = sum(s.billable for s in known.shares) + len(strangers | {server.id})
+    own = {server.id} - ids  # once recorded it is counted with its share
+    billable = sum(s.billable for s in known.shares) + len(strangers | own)
     if billable > wish.limits.max:  # a fleet below its minimum may be adopted into all the same
         refuse_beyond(wish.limits, billable, f"with {server.name} the fleet of {billable}")
+
+
+def _look_again(
+    ask: Ask,
+    number: int,
+    record: Record,
+    server: Server,
+    deployment: Deployment,
+    servers: tuple[Server, ...],
+    wish: Wish,
+) -> None:
+    """A Cycle may have said its builds between our look and our record: where max is passed, ours is taken back."""
+    from autoscaler.amend import amend
+    from helperscripts.roster import roster
+    from utilities.errors import AskerErred
+
+    try:
+        _refuse(server, deployment, roster(ask.store), servers, wish)
+    except AskerErred:
+        amend(ask.store, number, lambda share: share.without([record.name]))
+        raise
 
 
 def _chosen(known: Roster, server: Server, asked: int | None, wish: Wish, deployment: Deployment) -> int:

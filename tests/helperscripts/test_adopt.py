@@ -8,7 +8,7 @@ import pytest
 
 from autoscaler.deployment import Mode
 from autoscaler.ports import Conditional, Doubtful
-from autoscaler.share import key_of
+from autoscaler.share import key_of, read_share
 from autoscaler.webserver import State
 from autoscaler.wish import Limits
 from providerscripts.servers.memory import Health
@@ -208,3 +208,29 @@ def test_born_when_the_provider_says(rig: Rig) -> None:
     record = rig.share(1).records["old-1"]
     assert record.born == Instant(machine.made)
     assert record.since > record.born
+
+
+def test_a_build_said_meanwhile_is_seen_and_the_record_taken_back(rig: Rig) -> None:
+    """max is 4, 2 are up: a Cycle says two more between our look and our record."""
+    machine = rig.provider.add("old-1")
+    real, done = rig.store.swap, []
+
+    def swap(key: str, body: bytes, version: str) -> object:
+        if not done:
+            done.append(1)
+            rig.want(4)
+            rig.cycle(2, once=True)
+            rig.cycle(1, once=True)
+            version = rig.store.get(key).version if key == key_of(1) else version  # type: ignore[union-attr]
+            mine = rig.share(1)
+            body = mine.with_records([read_share(body, key).records["old-1"]]).body()
+        return real(key, body, version)
+
+    rig.store.swap = swap  # type: ignore[method-assign, assignment]
+    said = call("adopt", "old-1", "--share", "1")
+    assert said.code == 2, said.out
+    assert "max" in said.err.lower()
+    assert "old-1" not in rig.share(1).records
+    assert machine.pool is None
+    rig.settle()
+    assert rig.provider.most <= 5  # the four, and the operator's own
