@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ from helperscripts.ask import Ask
 from utilities.errors import AskerErred
 
 if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.wish import Limits
     from helperscripts.settings import Settings
 
-__all__ = ["answered", "key", "login", "named", "path_of", "placed", "provider", "reboot"]
+__all__ = [
+    "answered", "key", "login", "named", "number", "path_of", "placed", "pool", "provider", "reboot", "within",
+]  # fmt: skip
 
 HERE = ("local", "docker", "memory")  # providers whose webservers would go down with this machine
-
 
 
 def path_of(ask: Ask) -> Path:
@@ -36,19 +40,15 @@ def path_of(ask: Ask) -> Path:
 
 def placed(ask: Ask, path: Path, asking: bool) -> tuple[Settings, str, int]:
     """The Settings there are, the Store's URL, and which node this is. AskerErred when nobody can tell."""
-    from helperscripts.settings import Settings, read_settings, state_directory
+    from helperscripts.settings import Settings, ordinal, read_settings, state_directory
 
     before = read_settings(path, os.environ) if path.exists() else Settings(state=state_directory(os.environ))
     url = ask.store_url or os.environ.get("AUTOSCALER_STORE") or before.store
     if not url and not asking:
         raise AskerErred("where is the Store? Say --store s3://BUCKET/PREFIX or --store file:///DIRECTORY")
     url = url or answered("Store (s3://BUCKET/PREFIX or file:///DIRECTORY)", None, None, asking)
-    given = os.environ.get("AUTOSCALER_NODE", "")
-    node = ask.node or (int(given) if given.isdigit() else None) or before.node
-    if node is None:
-        node = int(answered("node (1 for the first machine, 2 for the second)", None, 1, asking))
-    if not 1 <= node <= 99:
-        raise AskerErred(f"node {node} is none: 1 to 99")
+    node = ask.node or ordinal(os.environ) or before.node
+    node = number("node (1 for the first machine, 2 for the second)", node, 1, asking, 99)
     return before, url, node
 
 
@@ -59,6 +59,33 @@ def answered(question: str, given: object, default: object, asking: bool) -> str
     if not asking:
         return str(default)
     return str(click.prompt(question, default=default, err=True))
+
+
+def number(question: str, given: int | None, default: int, asking: bool, most: int = 999_999) -> int:
+    """A whole number from 1 to `most`; as `answered`, and a person is asked again. AskerErred."""
+    if given is None and asking:
+        return int(click.prompt(question, default=default, type=click.IntRange(1, most), err=True))
+    found = default if given is None else given
+    if not 1 <= found <= most:
+        raise AskerErred(f"{question.split(' (')[0]} {found} is none: 1 to {most}")
+    return found
+
+
+def pool(given: str | None, asking: bool) -> str:
+    """The pool's name. AskerErred."""
+    name = answered("pool (part of every webserver's name)", given, "web", asking)
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,11}", name):
+        raise AskerErred(f"--pool {name!r} is no name for a pool: a-z and 0-9, at most 12, a letter first")
+    return name
+
+
+def within(limits: Limits, webservers: int, there: bool) -> None:
+    """AskerErred when the first number is beyond the limits. `there`: these are written already."""
+    if limits.min <= webservers <= limits.max:
+        return
+    side, bound, key = ("more", limits.max, "max") if webservers > limits.max else ("fewer", limits.min, "min")
+    way = f"change limits.{key} in deployment.yaml first" if there else f"say --max {webservers} too"
+    raise AskerErred(f"{webservers} webservers are {side} than {key} {bound}: {way}")
 
 
 def provider(
@@ -101,13 +128,9 @@ def login(name: str) -> dict[str, str]:
     return {"user": pwd.getpwuid(os.getuid()).pw_name, "marker": "READY"}
 
 
-def named(body: bytes) -> tuple[str, dict[str, str]]:
+def named(found: Deployment) -> tuple[str, dict[str, str]]:
     """The Provider's name and settings in a Deployment that is there already."""
-    from autoscaler.deployment import read_deployment
-    from utilities.documents import read_yaml
-
-    named = read_deployment(read_yaml(body.decode(), "deployment.yaml")).provider
-    return named.name, {key: str(value) for key, value in named.options.items()}
+    return found.provider.name, {key: str(value) for key, value in found.provider.options.items()}
 
 
 def key(
@@ -142,7 +165,10 @@ def reboot(given: str | None, name: str, asking: bool) -> tuple[str, ...]:
             "command that reboots this machine after a cycle (empty: never)",
             default="systemctl reboot", err=True,
         )
-    return tuple(shlex.split(given or ""))
+    try:
+        return tuple(shlex.split(given or ""))
+    except ValueError as err:
+        raise AskerErred(f"--reboot {given!r} is no command: {str(err).lower()}") from None
 
 
 def _contained() -> bool:

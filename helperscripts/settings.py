@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autoscaler.section import Section
     from security.secrets import Secret
 
-__all__ = ["S3", "Settings", "find_settings", "read_settings", "state_directory", "usual_paths"]
+__all__ = ["S3", "Settings", "find_settings", "ordinal", "read_settings", "state_directory", "usual_paths"]
 
 SYSTEM = Path("/etc/autoscaler/settings.yaml")
 _VARIABLE = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -70,8 +70,8 @@ def find_settings(
         found = next((p for p in usual_paths(environ) if _there(p)), None)
     settings = read_settings(found, environ) if found else Settings(state=state_directory(environ))
     url = store or environ.get("AUTOSCALER_STORE") or settings.store
-    ordinal = node if node is not None else _ordinal(environ)
-    return replace(settings, store=url, node=ordinal if ordinal is not None else settings.node)
+    number = node if node is not None else ordinal(environ)
+    return replace(settings, store=url, node=number if number is not None else settings.node)
 
 
 def usual_paths(environ: Mapping[str, str]) -> tuple[Path, ...]:
@@ -169,7 +169,8 @@ def _there(path: Path) -> bool:
         return True
 
 
-def _ordinal(environ: Mapping[str, str]) -> int | None:
+def ordinal(environ: Mapping[str, str]) -> int | None:
+    """Which node AUTOSCALER_NODE says this is; None when it says nothing. AskerErred when it says nonsense."""
     text = environ.get("AUTOSCALER_NODE")
     if not text:
         return None

@@ -13,10 +13,11 @@ import click
 from helperscripts import inquiry
 from helperscripts.ask import Ask
 from helperscripts.verb import Verb, asks
-from utilities.errors import Unreachable
+from utilities.errors import AskerErred, DocumentFault, Unreachable
 
 if TYPE_CHECKING:
-    from autoscaler.ports import Store
+    from autoscaler.deployment import Deployment
+    from autoscaler.ports import Store, Stored
     from helperscripts.settings import Settings
 
 __all__ = ["command"]
@@ -52,6 +53,7 @@ class Document:
 @click.option("--pool", metavar="NAME", help="Part of every webserver's name.  [default: web]")
 @click.option("--nodes", type=click.IntRange(1, 99), metavar="N", help="How many nodes there will be.  [default: 1]")
 @click.option("--webservers", type=click.IntRange(1), metavar="N", help="How many are wanted.  [default: 2]")
+@click.option("--max", "most", type=click.IntRange(1), metavar="N", help="Never more than so many.  [default: 20]")
 @click.option("--ssh-key", metavar="PATH", help="The key that logs in to webservers; made when it is not there.")
 @click.option("--reboot", metavar="COMMAND", help="Reboots this machine after a cycle; '' means never.")
 @click.option("--yes", "-y", is_flag=True, help="Ask nothing; what is not given is the default.")
@@ -60,7 +62,7 @@ class Document:
 @click.pass_obj
 def command(
     ask: Ask, provider: str | None, sets: tuple[str, ...], pool: str | None, nodes: int | None,
-    webservers: int | None, ssh_key: str | None, reboot: str | None, yes: bool, dry_run: bool,
+    webservers: int | None, most: int | None, ssh_key: str | None, reboot: str | None, yes: bool, dry_run: bool,
 ) -> int:
     """Write this machine's settings.yaml, and into the Store deployment.yaml (mode observe) and profile.cnf.
 
@@ -71,29 +73,60 @@ def command(
     before, store_url, node = inquiry.placed(ask, path, asking)
     settings = replace(before, store=store_url, node=node)
     store = _open(settings, dry_run)
-    documents: list[Document] = []
     found = store.get(DEPLOYMENT) if store is not None else None
-    if found is not None:
-        documents.append(Document(f"{DEPLOYMENT} in {store_url}", "", there=True))
-        name, options = inquiry.named(found.body)
+    profile = store.get(PROFILE) if store is not None else None
+    deployment = _known(found.body) if found is not None else None
+    if deployment is not None:
+        name, options = inquiry.named(deployment)
+        count, limits = _nodes(profile, deployment), deployment.limits
     else:
+        from autoscaler.wish import Limits
+
         name, options = inquiry.provider(provider, sets, asking, settings)
-        fleet = inquiry.answered("pool (part of every webserver's name)", pool, "web", asking)
-        count = int(inquiry.answered("nodes (autoscaler machines that share the work)", nodes, max(1, node), asking))
+        fleet = inquiry.pool(pool, asking)
+        question = "nodes (autoscaler machines that share the work)"
+        count = inquiry.number(question, nodes, max(1, node), asking, 99)
+        limits = Limits(1, most or 20)
+    if profile is not None:
+        wished = Document(f"{PROFILE} in {store_url}", "", there=True)
+    else:
+        number = inquiry.number("webservers wanted", webservers, min(max(2, limits.min), limits.max), asking)
+        inquiry.within(limits, number, there=deployment is not None)
+        wished = Document(f"{PROFILE} in {store_url}", _profile_text(ask, number))
+    if deployment is not None:
+        shared = Document(f"{DEPLOYMENT} in {store_url}", "", there=True)
+        if node > count:
+            ask.note(f"Node {node} has no share while there are {count}: raise NO_AUTOSCALERS in the Profile.")
+    else:
         from helperscripts.first import deployment_text
 
-        text = deployment_text(fleet, max(count, 1), name, options, inquiry.login(name))
-        documents.append(Document(f"{DEPLOYMENT} in {store_url}", text))
-    if store is not None and store.get(PROFILE) is not None:
-        documents.append(Document(f"{PROFILE} in {store_url}", "", there=True))
-    else:
-        number = int(inquiry.answered("webservers wanted", webservers, 2, asking))
-        documents.append(Document(f"{PROFILE} in {store_url}", _profile_text(ask, number)))
-    key = inquiry.key(ssh_key, name, options, path, asking, dry_run)
+        if node > count:
+            raise AskerErred(f"node {node} of {count} would have no share: say --nodes {node}, or a lower --node")
+        text = deployment_text(fleet, count, name, options, inquiry.login(name), limits.min, limits.max)
+        shared = Document(f"{DEPLOYMENT} in {store_url}", text)
+        _checked(text)
     argv = inquiry.reboot(reboot, name, asking)
-    documents.insert(0, _settings(path, store_url, node, argv, key))
-    _checked(documents)
-    return _write(ask, documents, store, path, dry_run)
+    key = inquiry.key(ssh_key, name, options, path, asking, dry_run)
+    return _write(ask, [_settings(path, store_url, node, argv, key), shared, wished], store, path, dry_run)
+
+
+def _known(body: bytes) -> Deployment:
+    from autoscaler.deployment import read_deployment
+    from utilities.documents import read_yaml
+
+    return read_deployment(read_yaml(body.decode(errors="replace"), DEPLOYMENT))
+
+
+def _nodes(profile: Stored | None, deployment: Deployment) -> int:
+    """How many share the work: what the Profile says, else the Deployment. A faulty Profile is doctor's to tell."""
+    from autoscaler.profile import read_profile
+
+    if profile is None:
+        return deployment.nodes
+    try:
+        return read_profile(profile.body.decode(errors="replace"), PROFILE).autoscalers or deployment.nodes
+    except DocumentFault:
+        return deployment.nodes
 
 
 def _open(settings: Settings, dry_run: bool) -> Store | None:
@@ -124,14 +157,12 @@ def _settings(path: Path, store: str, node: int, argv: tuple[str, ...], key: Pat
     return Document(str(path), settings_text(store, node, argv, key))
 
 
-def _checked(documents: list[Document]) -> None:
+def _checked(text: str) -> None:
     """What we write is read back by the same strict reader first: no half of it lands."""
-    from autoscaler.deployment import read_deployment
-    from utilities.documents import read_yaml
-
-    for document in documents:
-        if document.where.startswith(DEPLOYMENT) and not document.there:
-            read_deployment(read_yaml(document.text, DEPLOYMENT))
+    try:
+        _known(text.encode())
+    except DocumentFault as fault:  # the words are the asker's: the document is not written yet
+        raise AskerErred("; ".join(sentence for _, sentence in fault.faults)) from None
 
 
 def _write(ask: Ask, documents: list[Document], store: Store | None, path: Path, dry_run: bool) -> int:

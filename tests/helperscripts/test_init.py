@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import select
 import stat
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from autoscaler.deployment import Mode, read_deployment
 from helperscripts.first import deployment_text, settings_text
+from helperscripts.inquiry import pool
 from helperscripts.settings import read_settings
 from helperscripts.verbs.arm import armed
 from tests.helperscripts.machine import CLI, OperatorMachine
 from utilities.documents import read_yaml
+from utilities.errors import Trouble
 
 
 @pytest.fixture
@@ -74,17 +78,61 @@ def test_a_dry_run_writes_nothing(machine: OperatorMachine) -> None:
     [
         (("--provider", "lokal"), "did you mean local?"),
         (("--set", "boot=1"), "provider local takes KEY=VALUE"),
-        (("--pool", "No Good"), "pool"),
+        (("--pool", "No Good"), "--pool 'No Good' is no name for a pool"),
+        (("--pool", "a123456789012"), "at most 12"),
         (("--store", "ftp://x"), "is no Store URL"),
+        (("--webservers", "50"), "50 webservers are more than max 20: say --max 50 too"),
+        (("--node", "5", "--nodes", "3"), "node 5 of 3 would have no share"),
+        (("--node", "100"), "node 100 is none: 1 to 99"),
+        (("--reboot", "it's"), "is no command: no closing quotation"),
+        (("--reboot", "it's", "--ssh-key", "etc/id"), "is no command: no closing quotation"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
     machine: OperatorMachine, flags: tuple[str, ...], why: str
 ) -> None:
     said = machine.run("init", "--yes", "--store", f"file://{machine.store}", *flags)
-    assert said.code in (2, 3)
+    assert said.code == 2
+    assert said.err.count("\n") == 1
     assert why in said.err
     assert not [p for p in machine.folder.rglob("*") if p.is_file()]
+
+
+def test_a_node_number_that_is_none_is_said(machine: OperatorMachine) -> None:
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", AUTOSCALER_NODE="two")
+    assert said.code == 2
+    assert "AUTOSCALER_NODE is 'two'" in said.err
+
+
+def test_more_than_twenty_are_allowed_when_said(machine: OperatorMachine) -> None:
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", "--webservers", "50", "--max", "60")
+    assert said.code == 0, said.err
+    assert read_deployment(read_yaml((machine.store / "deployment.yaml").read_text(), "d")).limits.max == 60
+    assert machine.run("doctor").code == 0
+
+
+def test_what_stands_in_the_store_binds_the_first_number_and_the_node(machine: OperatorMachine) -> None:
+    machine.deploy()
+    (machine.store / "scalingprofile/profile.cnf").unlink()
+    store = f"file://{machine.store}"
+    said = machine.run("init", "--yes", "--store", store, "--webservers", "50")
+    assert (said.code, "change limits.max in deployment.yaml first" in said.err) == (2, True)
+    late = machine.run("init", "--yes", "--store", store, "--node", "2")
+    assert late.code == 0  # its number may be raised afterwards
+    assert "Node 2 has no share while there are 1" in late.err
+
+
+@pytest.mark.parametrize("name", ["web", "a", "a12345678901", "a123456789012", "1a", "A", "a-b", "", "a\n"])
+def test_init_and_the_deployment_agree_on_a_pools_name(name: str) -> None:
+    def good(what: Callable[[], object]) -> bool:
+        try:
+            what()
+        except Trouble:
+            return False
+        return True
+
+    text = deployment_text("web", 1, "memory", {}, {}).replace("pool: web\n", f"pool: {json.dumps(name)}\n")
+    assert good(lambda: pool(name, False)) is good(lambda: read_deployment(read_yaml(text, "d")))
 
 
 def test_a_key_is_made_when_asked_for(machine: OperatorMachine) -> None:
