@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -49,7 +50,7 @@ def command(ask: Ask) -> int:
     rows = [(c.what, paint(c.found.value, _COLOURS[c.found.value]), c.told) for c in checks]
     ask.say(*table(("check", "found", "told"), rows))
     if rules:
-        ask.say("", *table(("rule in force", "value"), rules))
+        ask.say("", *table(("in force", "value"), rules))
     bad = sum(c.found.value == "bad" for c in checks)
     doubt = sum(c.found.value == "unknown" for c in checks)
     told = [f"{n} {word}" for n, word in ((bad, "bad"), (doubt, "unknown")) if n]
@@ -58,38 +59,34 @@ def command(ask: Ask) -> int:
 
 
 def _rules(deployment: Deployment) -> list[tuple[str, str]]:
-    rules, ladder, http = deployment.rules, deployment.ladder, deployment.ladder.http
-    again = f"again {ladder.again:g} s after {ladder.again_pause:g} s"
-    rows = [
-        ("tick of cycle and round", f"{_span(deployment.tick)} each"),
-        ("lease; skew allowed", f"{_span(deployment.lease)}; {_span(deployment.skew)}"),
-        ("creating; booting", f"{_span(rules.creating)}; {_span(rules.booting)} until every rung passes"),
-        ("drain", "what each balancer needs" if deployment.drain is None else _span(deployment.drain)),
-        ("patience of the rungs",
-         f"reachable {ladder.reachable:g} s, known {ladder.known:g} s, built {ladder.built:g} s, "
-         f"serving {ladder.serving:g} s, {again}"),
-        ("serving", f"GET {http.path}{f' of {http.host}' if http.host else ''}, tls {http.tls}, "
-                    f"{' '.join(map(str, http.accept))} pass, body up to {http.body_limit} bytes"),
-        ("built", _built(deployment)),
-        ("strikes", f"{rules.strikes} Rounds, at least {_span(rules.strikes_apart)} apart"),
-        ("brake", f"more than {rules.brake:.0%} failing at once, and more than one: judgement is withheld"),
-        ("removals", f"{rules.removals_per_cycle:.0%} of a share a Cycle, at least 1; "
-                     f"{rules.removals} in {_span(rules.removals_in)} fleet-wide; {rules.victims} first"),
-        ("builds", f"{rules.builds_at_once} at once; after {rules.breaker} in a row that came to nothing, "
-                   f"one try in {_span(rules.breaker_wait)}"),
-        ("reboot", f"not within {_span(rules.uptime)} of the last one"),
-    ]  # fmt: skip
-    return [(name, str(value)) for name, value in rows]
+    """Every key that deployment.yaml may have, as it is in force, but for what adapters are told."""
+    return list(_walk(deployment, ""))
 
 
-def _built(deployment: Deployment) -> str:
-    ssh = deployment.ladder.ssh
-    if ssh is None:
-        return "not asked: no ssh block"
-    parts = [f"as {ssh.user}"]
-    parts += [f"marker {ssh.marker}"] if ssh.marker else []
-    parts += [f"service {ssh.service}"] if ssh.service else []
-    return ", ".join([*parts, f"disk below {ssh.disk_percent} %"])
+def _walk(value: Any, above: str) -> Iterator[tuple[str, str]]:
+    from autoscaler.deployment import Adapter
+
+    for field in dataclasses.fields(value):
+        if not field.compare:
+            continue  # where a limit comes from
+        key, found = f"{above}{field.name}", getattr(value, field.name)
+        if isinstance(found, Adapter):
+            yield f"{key}.name", found.name
+        elif dataclasses.is_dataclass(found):
+            yield from _walk(found, f"{key}.")
+        elif field.name != "server":
+            yield key, _said(key, found, field.default)
+
+
+def _said(key: str, value: object, default: object) -> str:
+    if value is None:
+        return {"drain": "what each balancer needs", "ladder.ssh": "no such block: nobody logs in"}.get(key, "none")
+    if isinstance(value, float):
+        # Every part of a whole is at most 1, and no patience is that short by default.
+        return f"{value:.0%}" if isinstance(default, float) and default <= 1 else _span(value)
+    if isinstance(value, tuple):
+        return " ".join(getattr(item, "name", str(item)) for item in value) or "none"
+    return str(value) or "none"
 
 
 def _span(seconds: float) -> str:

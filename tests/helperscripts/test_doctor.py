@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from autoscaler.deployment import Deployment, Rules
 from autoscaler.node import Heartbeat
+from autoscaler.rung import Http, Ladder, Ssh
 from tests.helperscripts.machine import OperatorMachine
 from utilities.plain import to_plain
 
@@ -33,7 +37,21 @@ def test_all_well(machine: OperatorMachine) -> None:
     assert said.out.endswith("\nAll well.\n")
     assert " bad " not in said.out
     assert "yes: it honours conditional writes" in said.out
-    assert "more than 33% failing at once" in said.out
+    assert re.search(r"^rules\.brake +33%$", said.out, re.MULTILINE)
+
+
+def test_every_rule_is_shown(machine: OperatorMachine) -> None:
+    """Whatever the Deployment may say stands there with what is in force."""
+    machine.deploy(1, extra="rules:\n  forget: 2 h\nladder:\n  ssh: {user: ops}\n")
+    rules = machine.run("doctor", "--json").json["rules"]
+    assert rules["rules.forget"] == "120 min"
+    assert rules["ladder.ssh.user"] == "ops"
+    assert (rules["limits.max"], rules["provider.name"], rules["balancers"]) == ("20", "local", "hosts")
+    for kind, above in ((Deployment, ""), (Rules, "rules."), (Ladder, "ladder."), (Http, "ladder.http."),
+                        (Ssh, "ladder.ssh.")):  # fmt: skip
+        for field in dataclasses.fields(kind):
+            key = f"{above}{field.name}"
+            assert key == "server" or any(known == key or known.startswith(f"{key}.") for known in rules), key
 
 
 def test_every_fault_of_the_deployment(machine: OperatorMachine) -> None:
