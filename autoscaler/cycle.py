@@ -146,9 +146,18 @@ class _Cycle(Errand):
                 self.tell(f"asked again in {self.deployment.poll:.0f} s: {err}")
                 continue
             trouble = None
-            if (now := self.counts()) != last:
+            if (now := "; ".join([self.counts(), *_told(self.turns[-1].done)])) != last:
                 self.tell(last := now)
+                self.beat(doing={"cycle": f"at work: {now}"})
+            if self.only_admissions_fail():
+                return None  # a Balancer that does not take them: this Cycle ends and says so, the next tries again
         return trouble
+
+    def only_admissions_fail(self) -> bool:
+        """Is nothing left in flight but ready ones that the last turn could not admit?"""
+        records = self.book.share.records
+        refused = {d.step.name for d in self.turns[-1].done if d.step.kind is Kind.ADMIT and _bad(d)}
+        return bool(refused) and all(n in refused and records[n].state is State.READY for n in self.in_flight())
 
     def drain(self) -> float:
         """The longest drain of any balancer."""
@@ -177,7 +186,7 @@ class _Cycle(Errand):
         code = 6 if _failed(done) else 0
         if trouble is not None:
             sentence, code = f"{sentence}; at the end: {trouble}", trouble.exit_code
-        self.end(sentence)
+        self.end(sentence, code)
         report = Report(sentence, code, done)
         if self.deployment.mode is Mode.PRODUCTION and self.reboot():
             return replace(report, rebooting=True, sentence=f"{sentence}; rebooting this node")
@@ -213,10 +222,10 @@ class _Cycle(Errand):
             self.write({"sentence": self.sentence(plan, turned.done), "turns": [turned.entry()]})
         self.same = {} if same else {"cycle": self.time.now()}
 
-    def end(self, sentence: str) -> None:
+    def end(self, sentence: str, code: int) -> None:
         """The last heartbeat of this run."""
         digests = {"cycle": self.digest} if self.digest else {}
-        self.beat(doing={"cycle": sentence}, same=self.same, digests=digests)
+        self.beat(doing={"cycle": sentence}, same=self.same, digests=digests, codes={"cycle": code})
 
     def owe(self, done: tuple[Done, ...]) -> None:
         """Write the debt of a reboot as soon as it is earned: killed after that, the next Cycle pays it."""
@@ -250,6 +259,10 @@ class _Cycle(Errand):
 
 def _bad(done: Done) -> bool:
     return done.outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.UNKNOWN)
+
+
+def _told(done: tuple[Done, ...]) -> list[str]:
+    return [f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}" for d in done if _bad(d)]
 
 
 def _unresolved(done: tuple[Done, ...]) -> list[Done]:

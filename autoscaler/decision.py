@@ -32,6 +32,7 @@ class _Decision:
         self.mine: Share = inputs.fleet.mine
         self.target = target_of(inputs)
         self.notes: list[str] = []
+        self.dropped = False  # the kill switch forbade a Step
         self.records = sorted(self.mine.records.values(), key=lambda r: (r.born, r.name))
         self.up = {r.name: r for r in self.records if r.up}
         self.suspects = {r.name: r for r in self.records if r.suspect}
@@ -225,6 +226,7 @@ class _Decision:
         switch = self.i.switch
         if switch is None or not switch.forbids(step.kind.value, step.healing):
             return True
+        self.dropped = True
         note = switch.sentence()
         if note not in self.notes:
             self.notes.append(note)
@@ -236,5 +238,5 @@ class _Decision:
         found = [self.found]
         found += [f"{len(self.coming)} coming"] if self.coming else []
         found += [f"{len(self.suspects)} suspect"] if self.suspects else []
-        end = "" if steps else ": nothing to do"
+        end = "" if steps else ": nothing may be done" if self.dropped else ": nothing to do"
         return "; ".join([wish, f"{have}, {', '.join(found)}{end}", *self.notes])

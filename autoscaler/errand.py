@@ -75,5 +75,5 @@ class Errand:
         """The Report of an errand that met Trouble; its heartbeat says so too, if it can be written."""
         sentence = f"broken off: {trouble}"
         with contextlib.suppress(Trouble):
-            self.beat(doing={self.kind: sentence})
+            self.beat(doing={self.kind: sentence}, codes={self.kind: trouble.exit_code})
         return Report(sentence, trouble.exit_code)

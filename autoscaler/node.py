@@ -42,6 +42,7 @@ class Heartbeat:
     heard: Instant | None = None
     doing: Mapping[str, str] = field(default_factory=dict)  # by kind: the sentence of the last end, or "acting"
     same: Mapping[str, Instant] = field(default_factory=dict)  # by kind: since when
+    codes: Mapping[str, int] = field(default_factory=dict)  # by kind: the exit code of the last end
     digests: Mapping[str, str] = field(default_factory=dict)  # by kind: of the decision, to know it again
     conditional: str = ""  # the probe's verdict on the Store
     format: int = FORMAT
@@ -103,7 +104,7 @@ def _beaten(before: Heartbeat, now: Instant, node: Node, changes: dict[str, obje
         # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
         last = before.runs.get(run)
         after = replace(after, runs={**before.runs, run: Run(last.number + 1 if last else int(now), now)})
-    for name in ("doing", "same", "digests"):
+    for name in ("doing", "same", "codes", "digests"):
         part = changes.pop(name, None)
         if isinstance(part, dict):
             after = replace(after, **{name: {**getattr(after, name), **part}})  # type: ignore[arg-type]

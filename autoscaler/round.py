@@ -210,5 +210,5 @@ class _Round(Errand):
                 }
             )
         since = {} if same else {"round": self.time.now()}
-        self.beat(doing={"round": sentence}, same=since, digests={"round": digest})
+        self.beat(doing={"round": sentence}, same=since, digests={"round": digest}, codes={"round": code})
         return Report(sentence, code, done, tuple(alarms))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
+from autoscaler.cycle import run_cycle
 from autoscaler.deployment import Mode
 from autoscaler.ports import Target
 from autoscaler.reading import Heard, Reading, RungName
@@ -144,3 +145,34 @@ def test_two_machines_with_one_ordinal_are_told_apart() -> None:
     assert "two machines are set up as node 1" in report.sentence
     rig.clock.sleep(181)
     assert rig.cycle().exit_code == 0
+
+
+def test_a_balancer_that_takes_nobody_ends_the_wait_and_says_so() -> None:
+    from autoscaler.ports import BalancerUnreachable
+
+    rig = Rig(wanted=2)
+
+    def refuse(member: object) -> None:
+        raise BalancerUnreachable("haproxy does not answer")
+
+    real = rig.balancer.admit
+    rig.balancer.admit = refuse  # type: ignore[method-assign, assignment]
+    began = rig.clock.now()
+    told: list[str] = []
+    report = run_cycle(rig.world(1), rig.deployment, rig.node(1), told.append)
+    assert rig.clock.now() - began < 120
+    assert report.exit_code == 6
+    assert any("haproxy does not answer" in t for t in told)
+    heart = json.loads(rig.store.get("nodes/1.json").body)  # type: ignore[union-attr]
+    assert heart["codes"]["cycle"] == 6
+    rig.balancer.admit = real  # type: ignore[method-assign]
+    assert rig.cycle().exit_code == 0
+    assert len(rig.admitted) == 2
+    heart = json.loads(rig.store.get("nodes/1.json").body)  # type: ignore[union-attr]
+    assert heart["codes"]["cycle"] == 0
+
+
+def test_what_is_forbidden_is_not_called_nothing_to_do() -> None:
+    rig = Rig(wanted=2)
+    rig.store.put(SWITCH, Switch(who="ann").body())
+    assert "nothing may be done" in rig.cycle().sentence
