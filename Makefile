@@ -18,10 +18,11 @@ ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2
 AGAIN := again
 endif
 
-.PHONY: help demo test check guards bench lock clean picture again
+.PHONY: help demo install test check guards bench lock clean picture again
 help:
 	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
 	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
+	@echo 'make install         into .venv, for a node'
 	@echo 'make test            make check, and the whole suite; TIER=full makes a skipped tier a failure'
 	@echo 'make check           ruff, mypy --strict, the floors'
 	@echo 'make guards          take each guard out, one by one, in a copy: a test must fail each time'
@@ -32,6 +33,8 @@ help:
 
 demo: $(STEP)/product $(if $(filter s3,$(STORE)),$(STEP)/dev)
 	@$(V)/bin/autoscaler demo $(if $(STORE),--store $(STORE))
+
+install: $(STEP)/product
 
 test: check
 	@tests/debian-packages

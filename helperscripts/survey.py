@@ -14,10 +14,11 @@ from autoscaler.node import Heartbeat, read_heartbeat
 from autoscaler.observe import Wish, read_wish
 from autoscaler.ports import Store
 from autoscaler.profile import Profile
-from autoscaler.share import Share, read_share
+from autoscaler.share import Share, number_of, read_share
 from autoscaler.switch import Switch, read_switch
 from autoscaler.webserver import COMING, State
 from helperscripts.screen import ago
+from helperscripts.stranded import stranded
 from utilities.clock import SystemClock
 from utilities.errors import DocumentFault
 from utilities.instant import Instant, to_text
@@ -117,7 +118,7 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
         profile = None  # the wish bears this fault
     shares: list[Share] = []
     for key in store.keys("shares/"):
-        if (found := store.get(key)) is not None:
+        if number_of(key) is not None and (found := store.get(key)) is not None:
             time.hear(found.date)
             try:
                 shares.append(read_share(found.body, key))
@@ -167,12 +168,16 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
     else:
         yield from _shortage(seen)
         yield from _silence(seen)
+        yield from _trouble(seen)
     for share in seen.shares:
         if share.brake is not None and not share.brake.lifted:
             brake = share.brake
             yield Level.CRITICAL, f"share {share.share}: {brake.failing} of {brake.of} fail at once, the brake is on"
         if share.breaker.opened is not None:
             yield Level.WARNING, f"share {share.share}: {share.breaker.fails} builds in a row came to nothing"
+    for number, sentence in stranded(seen.shares, seen.wish.nodes).items():
+        silence = list(_silent(seen, number))
+        yield (Level.WARNING, f"{sentence}; {silence[0]}") if silence else (Level.OK, sentence)
     for number, what in (
         (seen.suspect, "suspect"),
         (seen.count((State.FAILED,)), "failed"),
@@ -200,11 +205,25 @@ def _shortage(seen: Survey) -> Iterable[tuple[Level, str]]:
 
 def _silence(seen: Survey) -> Iterable[tuple[Level, str]]:
     for node in range(1, seen.wish.nodes + 1):
-        heart = seen.heart(node)
-        if heart is None or heart.heard is None:
-            yield Level.WARNING, f"node {node} was never heard: is its crontab installed?"
-        elif seen.at - heart.heard > max(seen.deployment.lease, 3 * seen.deployment.tick):
-            yield Level.WARNING, f"node {node} was last heard {ago(seen.at - heart.heard)} ago"
+        for sentence in _silent(seen, node):
+            yield Level.WARNING, sentence
+
+
+def _silent(seen: Survey, node: int) -> Iterable[str]:
+    heart = seen.heart(node)
+    if heart is None or heart.heard is None:
+        yield f"node {node} was never heard: is its crontab installed?"
+    elif seen.at - heart.heard > max(seen.deployment.lease, 3 * seen.deployment.tick):
+        yield f"node {node} was last heard {ago(seen.at - heart.heard)} ago"
+
+
+def _trouble(seen: Survey) -> Iterable[tuple[Level, str]]:
+    """What a node's last Cycle or Round ended badly with: its heart beats all the same."""
+    for heart in seen.hearts:
+        for kind, code in sorted(heart.codes.items()):
+            if code and heart.node <= seen.wish.nodes:
+                said = f": {heart.doing[kind]}" if heart.doing.get(kind) else ""
+                yield Level.WARNING, f"the last {kind} of node {heart.node} ended with {code}{said}"
 
 
 def quiet(seen: Survey) -> Survey:

@@ -33,10 +33,11 @@ class StoreKeeper(OperatorMachine):
         share = Share(number, number, host="alpha", records={r.name: r for r in records}, **more)
         self.write(f"shares/{number}.json", share.body().decode())
 
-    def heart(self, number: int = 1, age: float = 5.0) -> None:
+    def heart(self, number: int = 1, age: float = 5.0, **more: Any) -> None:
         import json
 
-        heart = Heartbeat(number, host="alpha", heard=Instant(SystemClock().now() - age), doing={"cycle": "all done"})
+        doing = more.pop("doing", {"cycle": "all done"})
+        heart = Heartbeat(number, host="alpha", heard=Instant(SystemClock().now() - age), doing=doing, **more)
         self.write(f"nodes/{number}.json", json.dumps(to_plain(heart) | {"format": 1}))
 
 
@@ -138,3 +139,14 @@ def test_json_holds_it_all(keeper: StoreKeeper) -> None:
     assert set(said["shares"][0]["records"]) == {"ws-web-1-0001", "ws-web-1-0002"}
     assert said["nodes"][0]["host"] == "alpha"
     assert "protected" in keeper.run("status").out
+
+
+def test_a_cycle_or_round_that_ended_badly_is_no_all_well(keeper: StoreKeeper) -> None:
+    sentence = "share 1: 2 alive; admit haproxy unknown: HAProxy does not answer"
+    keeper.heart(codes={"round": 6}, doing={"round": sentence})
+    said = keeper.run("status", "--check")
+    assert said.code == 1
+    assert "the last round of node 1 ended with 6" in said.out
+    assert "HAProxy does not answer" in said.out
+    keeper.heart(codes={"round": 0}, doing={"round": "share 1: 2 alive"})
+    assert keeper.run("status", "--check").code == 0
