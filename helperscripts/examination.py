@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from helperscripts import wiring
 from helperscripts.ask import Ask
+from helperscripts.stranded import stranded_in
 from utilities.errors import DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
@@ -143,6 +144,8 @@ def _profile(deployment: Deployment, store: Store) -> Iterator[Check]:
     if wish.fault is not None:
         raise wish.fault
     yield Check("profile", Found.OK, f"{wish.because}; at least {wish.limits.min}, at most {wish.limits.max}")
+    for sentence in stranded_in(store, wish.nodes):
+        yield Check("shares", Found.NOTE, sentence)
     switch = read_switch(store, time.now())
     if switch is not None:
         yield Check("switch", Found.NOTE, switch.sentence())
@@ -157,7 +160,12 @@ def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
     time = StoreClock(wiring.clock())
     nodes = read_wish(store, deployment, time).nodes
     if node.ordinal > nodes:
-        yield Check("node", Found.BAD, f"this is node {node.ordinal} and there are {nodes}: it has no share", 3)
+        stranded = any(f"share {node.ordinal} " in sentence for sentence in stranded_in(store, nodes))
+        told = f"this is node {node.ordinal} and there are {nodes}: it has no share"
+        if stranded:
+            yield Check("node", Found.NOTE, f"{told} but what is left of an old one")
+        else:
+            yield Check("node", Found.BAD, told, 3)
         return
     key = key_of(node.ordinal)
     found = store.get(key)

@@ -209,8 +209,10 @@ class _Adjustment:
     def notes(self, shown: Preview) -> list[str]:
         """What the asker should know before saying yes."""
         from autoscaler.switch import read_switch
+        from helperscripts.stranded import stranded_in
 
-        notes = [*self.terms.notes, *shown.limits.notes]
+        beyond = stranded_in(self.ask.store, len(shown.then.shares))
+        notes = [*self.terms.notes, *shown.limits.notes, *beyond]
         switch = read_switch(self.ask.store, self.time.now())
         if switch is not None:
             notes.append(switch.sentence())
