@@ -8,6 +8,7 @@ __all__ = ["WORLD"]
 
 ORDER = "tests/autoscaler/test_guard_order.py::test_"
 RACE = "tests/autoscaler/test_guard_race.py::test_"
+MORE = "tests/autoscaler/test_guard_more.py::test_"
 REBOOT = "tests/autoscaler/test_guard_reboot.py::test_"
 FAILURES = "tests/autoscaler/test_ancestors_failures.py::test_"
 
@@ -25,17 +26,17 @@ WORLD: tuple[Guard, ...] = (
         "seal before destroy",
         "`deleting` is in the Store before the end of a drained one is asked for.",
         "autoscaler/deeds.py",
-        "        self._turn(record, State.DELETING, step.reason)\n        return self.destroy([step])[0]\n",
-        "        done = self.destroy([Step(step.kind, step.name, step.reason, record.id)])[0]\n"
-        "        self._turn(record, State.DELETING, step.reason)\n        return done\n",
+        "            self._book.change(partial(_sealed, steps=drained,",
+        "            for one in leaving:\n                self._world.provider.delete(one.id or '')\n"
+        "            self._book.change(partial(_sealed, steps=drained,",
         (ORDER + "the_record_is_in_the_store_before_the_deed",),
     ),
     Guard(
         "`out` before withdraw",
         "A removal that has not passed the second look keeps its visitors.",
         "autoscaler/deeds.py",
-        "if record is None or record.state is not State.DRAINING or record.out is None:",
-        "if record is None or record.state is not State.DRAINING:",
+        "if record is None or record.state is not State.DRAINING or record.out is None:\n                out.",
+        "if record is None or record.state is not State.DRAINING:\n                out.",
         (ORDER + "a_draining_one_without_out_is_not_withdrawn",),
     ),
     Guard(
@@ -60,7 +61,7 @@ WORLD: tuple[Guard, ...] = (
         "autoscaler/deeds.py",
         "        if record is None or record.state not in (State.READY, State.UP):\n",
         "        if record is None:\n",
-        (ORDER + "who_is_leaving_is_not_admitted",),
+        (MORE + "who_is_leaving_is_not_admitted_not_even_for_a_moment",),
     ),
     Guard(
         "`deleting` is final: not judged",
@@ -90,11 +91,9 @@ WORLD: tuple[Guard, ...] = (
         "only up when every balancer read it back",
         "A Balancer that does not have it keeps it ready, not up.",
         "autoscaler/deeds.py",
-        "                balancer.admit(Member(record.name, target.address, target.port))\n"
-        "            except (BalancerUnreachable, Refused) as err:\n"
+        "                balancer.admit(member)\n            except (BalancerUnreachable, Refused) as err:\n"
         '                return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")\n',
-        "                balancer.admit(Member(record.name, target.address, target.port))\n"
-        "            except (BalancerUnreachable, Refused):\n"
+        "                balancer.admit(member)\n            except (BalancerUnreachable, Refused):\n"
         "                continue\n",
         (ORDER + "up_only_when_every_balancer_has_it",),
     ),
@@ -102,8 +101,8 @@ WORLD: tuple[Guard, ...] = (
         "the last admitted is never withdrawn: asked so",
         "The core asks every Balancer to leave one.",
         "autoscaler/deeds.py",
-        "def withdraw(self, step: Step, leave: int = 1) -> Done:",
-        "def withdraw(self, step: Step, leave: int = 0) -> Done:",
+        "if not balancer.withdraw(step.name, 1):",
+        "if not balancer.withdraw(step.name, 0):",
         (FAILURES + "the_last_admitted_one_is_never_withdrawn",),
     ),
     Guard(
@@ -118,8 +117,8 @@ WORLD: tuple[Guard, ...] = (
     Guard(
         "kill switch before a create",
         "It is read again before each.",
-        "autoscaler/deeds.py",
-        "            self.allowed(Kind.CREATE, step.healing)\n",
+        "autoscaler/builds.py",
+        "            self._gate.enter(Kind.CREATE, step.healing)\n",
         "",
         (ORDER + "the_kill_switch_is_read_before_each_step[1-3-create]",),
     ),
@@ -127,15 +126,15 @@ WORLD: tuple[Guard, ...] = (
         "kill switch before a withdraw",
         "It is read again before each.",
         "autoscaler/deeds.py",
-        "            self.allowed(Kind.WITHDRAW, step.healing)\n",
-        "",
+        "            self._gate.enter(Kind.WITHDRAW, step.healing)\n",
+        "            pass\n",
         (ORDER + "the_kill_switch_is_read_before_each_step[3-2-withdraw]",),
     ),
     Guard(
         "kill switch before a destroy",
         "It is read again before each.",
         "autoscaler/deeds.py",
-        "            self.allowed(Kind.DESTROY, step.healing)\n",
+        "            self._gate.enter(Kind.DESTROY, step.healing)\n",
         "",
         (ORDER + "the_kill_switch_is_read_before_a_destroy",),
     ),
@@ -184,18 +183,18 @@ WORLD: tuple[Guard, ...] = (
     ),
     Guard(
         "whom a Cycle took out is not admitted again",
-        "A Round reads its share anew before it sets a Balancer right.",
-        "autoscaler/round.py",
-        "                if amiss:  # what",
-        "                if False:  # what",
-        (RACE + "whom_a_cycle_took_out_while_a_round_climbed_is_not_admitted_again",),
+        "The record is read again before a Balancer is set right.",
+        "autoscaler/reconciling.py",
+        "kind = self._differs(record, admitted) if record is not None else None",
+        "kind = Kind.WITHDRAW if name in admitted else Kind.ADMIT",
+        (MORE + "whom_a_cycle_takes_out_before_a_balancer_is_set_right_is_not_admitted",),
     ),
     Guard(
         "whom a Cycle takes out meanwhile is put out again",
-        "A Round looks again after it has admitted.",
-        "autoscaler/round.py",
-        "        if not admitted:\n            return []\n",
-        "        return []\n",
+        "The record is read again after a Balancer was set right.",
+        "autoscaler/reconciling.py",
+        "        if after is None or self._out(after):\n",
+        "        if False:\n",
         (RACE + "whom_a_cycle_takes_out_while_a_round_admits_is_put_out_again",),
     ),
     Guard(
@@ -245,7 +244,7 @@ WORLD: tuple[Guard, ...] = (
         "ordinals above NO_AUTOSCALERS",
         "A node without a share says so and does nothing.",
         "autoscaler/cycle.py",
-        "        if self.node.ordinal > wish.nodes:\n",
+        "        if self.node.ordinal > wish.nodes and not self.book.peek().billable:\n",
         "        if False:\n",
         (FAILURES + "a_node_beyond_no_autoscalers_says_so_and_exits_3",),
     ),
@@ -277,16 +276,16 @@ WORLD: tuple[Guard, ...] = (
         "clock skew, no deeds: Cycle",
         "A clock far from the Store's forbids all deeds.",
         "autoscaler/cycle.py",
-        "        self.mind_the_clock()\n",
-        "",
+        "        self.begin(boot=boot,",
+        "        self.heart = self.beat(run=self.kind, boot=boot,",
         (FAILURES + "a_clock_far_from_the_stores_does_no_deeds",),
     ),
     Guard(
         "clock skew, no deeds: Round",
         "A clock far from the Store's forbids all deeds.",
         "autoscaler/round.py",
-        "        self.mind_the_clock()\n",
-        "",
+        "        self.begin()\n",
+        "        self.heart = self.beat(run=self.kind)\n",
         (ORDER + "a_round_whose_clock_is_off_judges_nobody",),
     ),
     # --- the node's own reboot ---
@@ -318,8 +317,8 @@ WORLD: tuple[Guard, ...] = (
         "reboot not while anything is in flight",
         "A build or a removal under way is ended first.",
         "autoscaler/cycle.py",
-        "        if debt is None or self.in_flight():\n",
-        "        if debt is None:\n",
+        "self.book.share.reboot != boot or self.in_flight():",
+        "self.book.share.reboot != boot:",
         (REBOOT + "not_while_a_build_is_in_flight",),
     ),
 )
