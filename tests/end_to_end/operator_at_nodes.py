@@ -180,13 +180,14 @@ class Crons:
             self._stop.wait(max(0.0, began + self._tick - time.monotonic()))
 
     def kill(self, node: int, amid: Callable[[], set[str]], patience: float = 120.0) -> set[str]:
-        """kill -9 of a node's cycle in the midst of something. The names that were left half done."""
+        """kill -9 of all that a node runs, in the midst of something. The names that were left half done."""
         deadline = time.monotonic() + patience
         while True:
             assert time.monotonic() < deadline, "no cycle was met in the midst of it"
             call = self.running["cycle", node]
             if amid() and call.poll() is None:
                 call.kill()
+                self.running["round", node].kill()
                 while call.returncode is None:  # its line reaps it
                     time.sleep(0.01)
                 if call.returncode == -9 and (left := amid()):
