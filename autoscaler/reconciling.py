@@ -107,8 +107,11 @@ class Reconciling:
         known = {name for share in shares for name in share.records} | set(fleet.by_name)
         ours = [n for n in admitted if (p := parse_name(n)) is not None and p.pool == self._deployment.pool]
         why = "no record knows it and the Provider does not list it"
-        gone = [Step(Kind.WITHDRAW, n, why, healing=True) for n in ours if n not in known]
-        return [self._deeds.withdraw(step, sealed=True) for step in gone]
+        strange = (n for n in ours if n not in known)
+        # Created and admitted since we read the shares, it is no stranger: its own share is asked once more.
+        gone = [n for n in strange if (p := parse_name(n)) is not None and self._now(p.share, n) is None]
+        steps = [Step(Kind.WITHDRAW, n, why, healing=True) for n in gone]
+        return [self._deeds.withdraw(step, sealed=True) for step in steps]
 
 
 def same_member(one: Member | None, other: Member) -> bool:

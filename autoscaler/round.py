@@ -116,7 +116,7 @@ class _Round(Errand):
             changed = []
             for name, verdict in verdicts.items():
                 now = share.records.get(name)
-                if now is None or now.state is not State.UP:
+                if now is None or now.state is not State.UP or name not in heights:
                     continue
                 after = judged(now, verdict, at, braked, evidence(heights[name]))
                 if name in refused and verdict.failing and not now.withdrawn:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from autoscaler.ports import BalancerUnreachable, Member, Refused
+from autoscaler.ports import BalancerUnreachable, Member, Refused, Target
+from autoscaler.reading import Reading
 from autoscaler.reconciling import same_member
+from autoscaler.rung import Rung
+from autoscaler.webserver import State
 from providerscripts.balancers.memory import MemoryBalancer
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
@@ -92,3 +96,47 @@ def test_one_address_written_twice_is_one_member() -> None:
     assert not same_member(Member("a", "10.0.0.2", 80), Member("a", "10.0.0.20", 80))
     assert not same_member(Member("a", "10.0.0.2", 80), Member("a", "10.0.0.2", 81))
     assert not same_member(None, Member("a", "10.0.0.2", 80))
+
+
+def test_one_created_and_admitted_meanwhile_is_no_stranger() -> None:
+    """Two balancers: after the first was asked, a whole Cycle builds one and admits it."""
+    rig = served(3)
+    second = MemoryBalancer("second", 10.0)
+    for member in rig.balancer.admitted():
+        second.admit(member)
+    rig.wrap = lambda world: replace(world, balancers=(*world.balancers, second))
+    rig.want(4)
+    real, done = rig.balancer.admitted, []
+
+    def admitted() -> tuple[Member, ...]:
+        found = real()
+        if not done:
+            done.append(1)
+            rig.cycle()
+        return found
+
+    rig.balancer.admitted = admitted  # type: ignore[method-assign]
+    rig.round()
+    assert len(rig.up) == 4
+    assert rig.admitted == names(second) == rig.up
+
+
+def test_one_admitted_during_the_climb_breaks_no_round() -> None:
+    rig = served(3)
+    rig.provider.ail(rig.up[0], Health.SICK)
+    rig.round()
+    rig.provider.ail(rig.names(State.UP)[0], Health.HEALTHY)
+    rig.want(4)
+    rig.cycle(once=True)
+    real, done = rig.prober.ask, []
+
+    def ask(rung: Rung, targets: Sequence[Target], deadline: float) -> dict[str, Reading]:
+        if not done:
+            done.append(1)
+            rig.cycle()
+        return real(rung, targets, deadline)
+
+    rig.prober.ask = ask  # type: ignore[method-assign]
+    assert rig.round().exit_code == 0
+    rig.settle()
+    assert len(rig.admitted) == len(rig.up) == 4

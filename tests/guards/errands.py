@@ -26,8 +26,8 @@ ERRANDS: tuple[Guard, ...] = (
         "a name that nobody knows is withdrawn",
         "What no record knows and the listing does not show gets no visitors.",
         "autoscaler/reconciling.py",
-        "for n in ours if n not in known]",
-        "for n in ours if n not in known and not ours]",
+        "for n in ours if n not in known)",
+        "for n in ours if n not in known and not ours)",
         (RECONCILING + "a_name_that_nobody_knows_is_withdrawn_a_foreign_one_and_a_listed_one_not",),
     ),
     Guard(

@@ -67,7 +67,7 @@ WORLD: tuple[Guard, ...] = (
         "`deleting` is final: not judged",
         "What a Cycle sealed while a Round was asking is not judged by that Round.",
         "autoscaler/round.py",
-        "if now is None or now.state is not State.UP:\n                    continue\n",
+        "if now is None or now.state is not State.UP or name not in heights:\n                    continue\n",
         "if now is None or name not in heights:\n                    continue\n",
         (RACE + "what_a_cycle_sealed_meanwhile_a_round_does_not_judge",),
     ),
