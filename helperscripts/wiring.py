@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = [
     "About",
     "balancers",
+    "check_store",
     "clock",
     "deployment",
     "known_adapters",
@@ -65,11 +67,19 @@ def open_store(settings: Settings, make: bool = False, judging: Judging = "daily
         secret_key=_secret(settings, "secret_key"),
     )
     if store.conditional.value != "yes":
-        from providerscripts.store import probe
+        from providerscripts.store import verdict
 
-        judge = {"daily": probe.remembered, "last": probe.known, "anew": probe.anew}[judging]
+        judge = {"daily": verdict.remembered, "last": verdict.known, "anew": verdict.anew}[judging]
         judge(store, settings.state, clock())
     return store
+
+
+def check_store(settings: Settings) -> None:
+    """AskerErred when the Settings name no Store that could be. Nothing is asked of it."""
+    from providerscripts.store import url
+
+    with suppress(Unreachable):  # a well-formed URL
+        url.open_store(settings.store or "", clock())
 
 
 def _secret(settings: Settings, half: str) -> str | None:

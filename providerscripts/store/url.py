@@ -28,7 +28,7 @@ def open_store(
     """The Store, not yet asked anything. AskerErred with one sentence when the URL is none of ours.
 
     `make`: a directory that is not there is made (`init`, demo). What the URL says of endpoint and region
-    precedes the arguments. An s3 Store is taken to honour nothing until `probe.remembered` judged it.
+    precedes the arguments. An s3 Store is taken to honour nothing until `verdict` judged it.
     """
     parts = _split(url)
     if parts.scheme == "file":

@@ -33,7 +33,7 @@ def test_the_plan_comes_true(machine: OperatorMachine) -> None:
     assert not (machine.store / "shares").exists()  # it only read
     said = machine.run("cycle")
     assert "share 1 of 1: 2 wanted" in said.out
-    [entry] = machine.journalled()
+    entry, *_ = machine.journalled()
     assert entry["turns"][0]["plan"]["steps"] == planned["steps"]
     assert len([line for line in (machine.folder / "hosts").read_text().splitlines() if "ws-web" in line]) == 2
     again = machine.run("plan")

@@ -11,8 +11,9 @@ import pytest
 
 from autoscaler.ports import Conditional, LostRace, Store, StoreUnreachable, Written
 from providerscripts.store.memory import MemoryStore
-from providerscripts.store.probe import ConditionsUnsupported, known, probe, remembered
+from providerscripts.store.probe import ConditionsUnsupported, probe
 from providerscripts.store.s3 import S3Store
+from providerscripts.store.verdict import known, remembered
 from tests.providerscripts.store.s3_double import Double
 from tests.worlds.faulty_store import FaultyStore, How
 from utilities.clock import SystemClock
