@@ -20,10 +20,12 @@ def settings_text(
     reboot: Sequence[str] | None,
     ssh_key: Path | None,
     inherited: Mapping[str, str] | None = None,
+    state: Path | None = None,
 ) -> str:
     """settings.yaml of one machine."""
     reboots = "# reboot: [systemctl, reboot]" if reboot is None else f"reboot: {json.dumps(list(reboot))}"
     key = f"ssh_key: {_quoted(str(ssh_key))}" if ssh_key else "# ssh_key: /etc/autoscaler/id_ed25519"
+    states = f"state: {_quoted(str(state))}" if state else "# state: /var/lib/autoscaler"
     s3 = "".join(f"  {name}: {_quoted(value)}\n" for name, value in (inherited or {}).items())
     return f"""\
 # This machine's settings. What all nodes share stands in the Store, in deployment.yaml.
@@ -49,6 +51,9 @@ node: {node}
 
 # The command that reboots this machine once a cycle has earned it; [] means it is never rebooted.
 {reboots}
+
+# Where this machine keeps its locks and logs. Nothing in it is needed to be right.
+{states}
 """
 
 

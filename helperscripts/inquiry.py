@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from helperscripts.ask import Ask
+from helperscripts.question import put
 from utilities.errors import AskerErred
 
 if TYPE_CHECKING:
@@ -46,7 +48,7 @@ def placed(ask: Ask, path: Path, asking: bool) -> tuple[Settings, str, int]:
     url = ask.store_url or os.environ.get("AUTOSCALER_STORE") or before.store
     if not url and not asking:
         raise AskerErred("where is the Store? Say --store s3://BUCKET/PREFIX or --store file:///DIRECTORY")
-    url = url or answered("Store (s3://BUCKET/PREFIX or file:///DIRECTORY)", None, None, asking)
+    url = url or put("Store (s3://BUCKET/PREFIX or file:///DIRECTORY)", _store_url)
     node = ask.node or ordinal(os.environ) or before.node
     node = number("node (1 for the first machine, 2 for the second)", node, 1, asking, 99)
     return before, url, node
@@ -56,27 +58,38 @@ def answered(question: str, given: object, default: object, asking: bool) -> str
     """What was given; else the person's answer; else the default."""
     if given is not None:
         return str(given)
-    if not asking:
-        return str(default)
-    return str(click.prompt(question, default=default, err=True))
+    return put(question, str, default) if asking else str(default)
 
 
-def number(question: str, given: int | None, default: int, asking: bool, most: int = 999_999) -> int:
-    """A whole number from 1 to `most`; as `answered`, and a person is asked again. AskerErred."""
+def number(
+    question: str, given: int | None, default: int, asking: bool, most: int = 999_999,
+    check: Callable[[int], None] = lambda _: None,
+) -> int:
+    """A whole number from 1 to `most` that `check` lets pass, from where `answered` takes it. AskerErred."""
+    what = question.split(" (")[0]
+
+    def read(answer: str) -> int:
+        found = int(answer) if re.fullmatch(r"-?[0-9]{1,9}", answer.strip(), re.ASCII) else 0
+        if not 1 <= found <= most:
+            raise AskerErred(f"{what} {answer} is none: 1 to {most}")
+        check(found)
+        return found
+
     if given is None and asking:
-        return int(click.prompt(question, default=default, type=click.IntRange(1, most), err=True))
-    found = default if given is None else given
-    if not 1 <= found <= most:
-        raise AskerErred(f"{question.split(' (')[0]} {found} is none: 1 to {most}")
-    return found
+        return put(question, read, default)
+    return read(str(default if given is None else given))
 
 
 def pool(given: str | None, asking: bool) -> str:
     """The pool's name. AskerErred."""
-    name = answered("pool (part of every webserver's name)", given, "web", asking)
-    if not re.fullmatch(r"[a-z][a-z0-9]{0,11}", name):
-        raise AskerErred(f"--pool {name!r} is no name for a pool: a-z and 0-9, at most 12, a letter first")
-    return name
+    def read(name: str) -> str:
+        if not re.fullmatch(r"[a-z][a-z0-9]{0,11}", name):
+            by = "--pool " if given is not None else ""
+            raise AskerErred(f"{by}{name!r} is no name for a pool: a-z and 0-9, at most 12, a letter first")
+        return name
+
+    question = "pool (part of every webserver's name)"
+    return put(question, read, "web") if given is None and asking else read("web" if given is None else given)
 
 
 def within(limits: Limits, webservers: int, there: bool) -> None:
@@ -95,13 +108,18 @@ def provider(
     from helperscripts.wiring import known_adapters
 
     known = {about.name: about for about in known_adapters()[0] if about.name != "memory"}
-    name = answered(f"provider ({', '.join(known)})", given, "local", asking)
-    if name not in known:
-        import difflib
 
-        near = difflib.get_close_matches(name, list(known), 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
-        raise AskerErred(f"there is no provider {name!r}; {hint}")
+    def read(name: str) -> str:
+        if name not in known:
+            import difflib
+
+            near = difflib.get_close_matches(name, list(known), 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            raise AskerErred(f"there is no provider {name!r}; {hint}")
+        return name
+
+    question = f"provider ({', '.join(known)})"
+    name = put(question, read, "local") if given is None and asking else read(given or "local")
     options: dict[str, str] = {}
     for word in sets:
         key, equals, value = word.partition("=")
@@ -158,17 +176,27 @@ def reboot(given: str | None, name: str, asking: bool) -> tuple[str, ...]:
     """The command that reboots this machine; none where that would take the webservers along."""
     import shlex
 
+    def read(command: str) -> tuple[str, ...]:
+        try:
+            return tuple(shlex.split(command))
+        except ValueError as err:
+            by = "--reboot " if given is not None else ""
+            raise AskerErred(f"{by}{command!r} is no command: {str(err).lower()}") from None
+
     if given is None and (name in HERE or _contained()):
         return ()  # its reboot would take the webservers, or the container's host, along
     if given is None and asking:
-        given = click.prompt(
-            "command that reboots this machine after a cycle (empty: never)",
-            default="systemctl reboot", err=True,
-        )
-    try:
-        return tuple(shlex.split(given or ""))
-    except ValueError as err:
-        raise AskerErred(f"--reboot {given!r} is no command: {str(err).lower()}") from None
+        return put("command that reboots this machine after a cycle (empty: never)", read, "systemctl reboot")
+    return read(given or "")
+
+
+def _store_url(url: str) -> str:
+    """The URL, if it is one; whether the Store answers is found out afterwards. AskerErred."""
+    from helperscripts.settings import Settings
+    from helperscripts.wiring import check_store
+
+    check_store(Settings(store=url))
+    return url
 
 
 def _contained() -> bool:

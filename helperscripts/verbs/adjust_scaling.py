@@ -112,6 +112,7 @@ class _Adjustment:
         import sys
 
         from helperscripts.preview import side
+        from helperscripts.question import put
         from utilities.errors import AskerErred
 
         if not sys.stdin.isatty():
@@ -122,8 +123,12 @@ class _Adjustment:
         else:
             held = side(profile, self.terms, self.time.now())
             self.ask.note(f"{held.total} wanted now, {', '.join(map(str, held.shares))} by share: {held.because}")
-        answer: str = click.prompt("How many webservers (12, +2, -2)?", err=True, prompt_suffix=" ")
-        return answer
+
+        def read(answer: str) -> str:
+            _parsed(answer)
+            return answer
+
+        return put("How many webservers (12, +2, -2)?", read, suffix=" ")
 
     def set_to(self, number: int) -> Edit:
         """Exactly so many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -85,13 +86,16 @@ def command(
         name, options = inquiry.provider(provider, sets, asking, settings)
         fleet = inquiry.pool(pool, asking)
         question = "nodes (autoscaler machines that share the work)"
-        count = inquiry.number(question, nodes, max(1, node), asking, 99)
+        count = inquiry.number(question, nodes, max(1, node), asking, 99, lambda n: _has_share(node, n))
         limits = Limits(1, most or 20)
     if profile is not None:
         wished = Document(f"{PROFILE} in {store_url}", "", there=True)
     else:
-        number = inquiry.number("webservers wanted", webservers, min(max(2, limits.min), limits.max), asking)
-        inquiry.within(limits, number, there=deployment is not None)
+        there = deployment is not None
+        number = inquiry.number(
+            "webservers wanted", webservers, min(max(2, limits.min), limits.max), asking,
+            check=lambda n: inquiry.within(limits, n, there),
+        )
         wished = Document(f"{PROFILE} in {store_url}", _profile_text(ask, number))
     if deployment is not None:
         shared = Document(f"{DEPLOYMENT} in {store_url}", "", there=True)
@@ -100,14 +104,17 @@ def command(
     else:
         from helperscripts.first import deployment_text
 
-        if node > count:
-            raise AskerErred(f"node {node} of {count} would have no share: say --nodes {node}, or a lower --node")
         text = deployment_text(fleet, count, name, options, inquiry.login(name), limits.min, limits.max)
         shared = Document(f"{DEPLOYMENT} in {store_url}", text)
         _checked(text)
     argv = inquiry.reboot(reboot, name, asking)
     key = inquiry.key(ssh_key, name, options, path, asking, dry_run)
-    return _write(ask, [_settings(path, store_url, node, argv, key), shared, wished], store, path, dry_run)
+    return _write(ask, [_settings(path, settings, argv, key), shared, wished], store, path, dry_run)
+
+
+def _has_share(node: int, count: int) -> None:
+    if node > count:
+        raise AskerErred(f"node {node} of {count} would have no share: say --nodes {node}, or a lower --node")
 
 
 def _known(body: bytes) -> Deployment:
@@ -149,12 +156,14 @@ def _profile_text(ask: Ask, number: int) -> str:
     return set_number(None, number, ask.who, clock().now(), "autoscaler init").text()
 
 
-def _settings(path: Path, store: str, node: int, argv: tuple[str, ...], key: Path | None) -> Document:
+def _settings(path: Path, settings: Settings, argv: tuple[str, ...], key: Path | None) -> Document:
     if path.exists():
         return Document(str(path), "", there=True)
     from helperscripts.first import settings_text
 
-    return Document(str(path), settings_text(store, node, argv, key))
+    # Said in this shell only, it would be another folder at the next call.
+    state = settings.state if os.environ.get("AUTOSCALER_STATE") else None
+    return Document(str(path), settings_text(settings.store or "", settings.node or 1, argv, key, state=state))
 
 
 def _checked(text: str) -> None:
@@ -195,8 +204,21 @@ def _write(ask: Ask, documents: list[Document], store: Store | None, path: Path,
         "documents": {d.where: d.text for d in documents if not d.there},
     })
     if not dry_run:
-        ask.say("", "Next: autoscaler doctor, then plan, arm and crontab install")
+        named = _named(path)
+        so = "the same with " if named else ""
+        ask.say("", f"Next: autoscaler doctor{named}, then {so}plan, arm and crontab install")
     return 0
+
+
+def _named(path: Path) -> str:
+    """How further calls must name the settings file; empty where they find it by themselves."""
+    from helperscripts.settings import usual_paths
+
+    if os.environ.get("AUTOSCALER_SETTINGS"):
+        usual = Path(os.environ["AUTOSCALER_SETTINGS"]).absolute()
+        return "" if usual == path else f" --settings {shlex.quote(str(path))}"
+    found = next((p for p in usual_paths(os.environ) if p.exists()), None)
+    return "" if found == path else f" --settings {shlex.quote(str(path))}"
 
 
 def _write_new(path: Path, text: str) -> None:

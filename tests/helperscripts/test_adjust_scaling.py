@@ -279,6 +279,24 @@ def test_at_a_terminal_it_asks_for_the_number_and_for_a_yes(desk: Desk) -> None:
     assert desk.profile.webservers == 17
 
 
+def test_at_a_terminal_a_wrong_number_is_asked_for_again(desk: Desk) -> None:
+    desk.deployment(THREE)
+    desk.put("SCALING_MODE=static\nNO_WEBSERVERS=2\n")
+    code, seen = at_terminal(
+        ["adjust-scaling"], [("How many", "foo\n"), ("not 'foo'", "5\n"), ("write this?", "y\n")]
+    )
+    assert (code, desk.profile.webservers) == (0, 5), seen
+
+
+def test_at_a_terminal_the_third_wrong_number_ends_it(desk: Desk) -> None:
+    desk.put("SCALING_MODE=static\nNO_WEBSERVERS=2\n")
+    code, seen = at_terminal(
+        ["adjust-scaling"], [("How many", "foo\n"), ("not 'foo'", "bar\n"), ("not 'bar'", "baz\n")]
+    )
+    assert (code, seen.count("How many"), desk.profile.webservers) == (2, 3, 2), seen
+    assert "not 'baz'" in seen
+
+
 def test_at_a_terminal_a_no_changes_nothing(desk: Desk) -> None:
     desk.put("SCALING_MODE=static\nNO_WEBSERVERS=2\n")
     code, seen = at_terminal(["adjust-scaling", "-1"], [("write this?", "n\n")])

@@ -19,6 +19,7 @@ from helperscripts.first import deployment_text, settings_text
 from helperscripts.inquiry import pool
 from helperscripts.settings import read_settings
 from helperscripts.verbs.arm import armed
+from tests.helperscripts.desk import at_terminal
 from tests.helperscripts.machine import CLI, OperatorMachine
 from utilities.documents import read_yaml
 from utilities.errors import Trouble
@@ -169,6 +170,41 @@ def test_a_person_is_asked(machine: OperatorMachine) -> None:
     assert process.returncode == 0, seen.decode()
     assert answered >= 5
     assert "pool: shop\n" in (machine.store / "deployment.yaml").read_text()
+
+
+def test_a_wrong_answer_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, etc, state = tmp_path / "store", tmp_path / "etc/here.yaml", tmp_path / "state"
+    for name in ("AUTOSCALER_STORE", "AUTOSCALER_NODE", "AUTOSCALER_SETTINGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AUTOSCALER_STATE", str(state))
+    code, seen = at_terminal(
+        ["init", "--settings", str(etc), "--set", f"directory={tmp_path}/local"],
+        [
+            ("Store (", "bucket\n"), ("'bucket' is no Store URL", f"file://{store}\n"),
+            ("node (1", "\n"),
+            ("provider (", "3\n"), ("there is no provider '3'", "local\n"),
+            ("pool (", "No Good\n"), ("'No Good' is no name", "shop\n"),
+            ("nodes (", "many\n"), ("many is none: 1 to 99", "3\n"),
+            ("webservers wanted", "50\n"), ("50 webservers are more than max 20", "4\n"),
+        ],
+    )  # fmt: skip
+    assert code == 0, seen
+    assert "pool: shop\n" in (store / "deployment.yaml").read_text()
+    assert "NO_WEBSERVERS=4\n" in (store / "scalingprofile/profile.cnf").read_text()
+    assert read_settings(etc, {}).state == state
+    assert f"Next: autoscaler doctor --settings {etc}, then" in seen
+
+
+def test_the_third_wrong_answer_ends_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTOSCALER_STORE", "AUTOSCALER_NODE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AUTOSCALER_SETTINGS", str(tmp_path / "settings.yaml"))
+    code, seen = at_terminal(
+        ["init"], [("Store (", "one\n"), ("'one' is no Store", "two\n"), ("'two' is no Store", "three\n")]
+    )
+    assert (code, seen.count("Store (s3")) == (2, 3), seen
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
