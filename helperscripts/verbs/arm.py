@@ -31,7 +31,8 @@ TRIES = 5
 def command(ask: Ask, yes: bool) -> int:
     """Show what the first cycle would do, and switch the Deployment from `observe` to `production`.
 
-    Only the mode's line is changed; every other line and comment stays as it is.
+    Only the mode's line is changed; every other line and comment stays as it is. To go back, write
+    `mode: observe` into deployment.yaml; `autoscaler pause` stops the nodes without an edit.
     """
     from autoscaler.deployment import Mode
     from helperscripts.verbs.plan import lines_of, planned
@@ -46,7 +47,7 @@ def command(ask: Ask, yes: bool) -> int:
             "deployment.yaml", ["mode is development, which has no autoscaling: write `mode: observe` first"]
         )
     _, plan = planned(ask)
-    ask.say(*lines_of("", plan), "")
+    ask.say(*lines_of("", plan), "", *_of_all(ask), "")
     if not ask.confirm("Shall the nodes do this from now on?", yes):
         ask.say("nothing was changed")
         return 0
@@ -54,6 +55,23 @@ def command(ask: Ask, yes: bool) -> int:
     ask.answer({"mode": "production", "changed": True})
     ask.say("mode is production: the next cycle acts")
     return 0
+
+
+def _of_all(ask: Ask) -> list[str]:
+    """What all shares come to: the Plan above is one node's. Nothing while no number is wanted."""
+    from autoscaler.book import StoreClock
+    from autoscaler.observe import read_wish
+    from autoscaler.share import divide
+    from helperscripts import wiring
+    from helperscripts.screen import flow
+
+    wish = read_wish(ask.store, ask.deployment, StoreClock(wiring.clock()))
+    if wish.wanted is None:
+        return flow("No number is wanted yet")
+    parts = ", ".join(map(str, divide(wish.wanted, wish.nodes)))
+    one = wish.nodes == 1
+    told = f"{wish.wanted} wanted over {wish.nodes} node{'' if one else 's'}{'' if one else f': {parts}'}"
+    return flow(told if one else f"{told}; above is what node {wiring.node(ask.settings).ordinal} would do")
 
 
 def armed(text: str) -> str:

@@ -252,6 +252,13 @@ def test_every_other_line_stays(before: str, after: str) -> None:
     assert armed(before) == after
 
 
+def test_arming_tells_what_all_the_nodes_would_do(machine: OperatorMachine) -> None:
+    store = f"file://{machine.store}"
+    machine.run("init", "--yes", "--store", store, "--nodes", "3", "--webservers", "4")
+    said = machine.run("arm", "--yes")
+    assert said.out.index("4 wanted over 3 nodes: 2, 1, 1; above is what node 1") < said.out.index("mode is production")
+
+
 def test_a_mode_in_an_odd_place_is_not_guessed_at(machine: OperatorMachine) -> None:
     text = "{pool: web, mode: observe, provider: {name: local, directory: " + str(machine.folder / "local") + "}}\n"
     machine.write("deployment.yaml", text)
