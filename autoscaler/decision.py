@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from autoscaler.fleet import Inputs
 from autoscaler.plan import Kind, Plan, Step, target_of
 from autoscaler.share import Share
-from autoscaler.tend import twins
+from autoscaler.tend import disbelieved, twins
 from autoscaler.webserver import COMING, Record, State, name_of, parse_name
 from utilities.instant import Instant
 
@@ -33,6 +33,11 @@ class _Decision:
         self.target = target_of(inputs)
         self.notes: list[str] = []
         self.dropped = False  # the kill switch forbade a Step
+        if lost := disbelieved(inputs):
+            self.notes.append(
+                f"the Provider knows none of {len(lost)} that were serving: not believed; are its credentials "
+                "those of another project?"
+            )
         self.records = sorted(self.mine.records.values(), key=lambda r: (r.born, r.name))
         self.up = {r.name: r for r in self.records if r.up}
         self.suspects = {r.name: r for r in self.records if r.suspect}

@@ -118,7 +118,7 @@ def read_deployment(document: Document) -> Deployment:
             [Fault(document.line("format"), "format is newer than this program understands: upgrade it")],
         )
     pool = top.text("pool", "", pattern=r"[a-z][a-z0-9]{0,11}", hint="a-z0-9, at most 12, a letter first")
-    if not pool:
+    if not pool and not top.has("pool"):
         top.fault("pool", "the pool's name is missing: `pool: web`")
     limits = top.section("limits")
     least, most = limits.integer("min", 1, low=0), limits.integer("max", 20, low=1)

@@ -14,7 +14,7 @@ from autoscaler.share import Breaker, Share
 from autoscaler.webserver import Name, Record, State, parse_name
 from utilities.instant import Instant
 
-__all__ = ["KEEP_GONE", "KEEP_LAPSED", "settled", "tend", "tripped", "twins"]
+__all__ = ["KEEP_GONE", "KEEP_LAPSED", "disbelieved", "settled", "tend", "tripped", "twins"]
 
 KEEP_GONE = 3600.0  # seconds a gone one stays readable in the records
 KEEP_LAPSED = 30 * 86400.0  # a tombstone; the name is never used again anyway
@@ -26,7 +26,7 @@ def tend(inputs: Inputs) -> Share:
     changed: list[Record] = []
     dropped: list[str] = []
     breaker = share.breaker
-    absent = frozenset(fleet.absent)
+    absent = frozenset(fleet.absent) - disbelieved(inputs)
     for record in share.records.values():
         if _finished(record, fleet.at):
             dropped.append(record.name)
@@ -46,6 +46,19 @@ def tend(inputs: Inputs) -> Share:
         share = replace(share, serial=serial)  # our document was lost once: a name is never given again
     recent = tuple(at for at in share.removals if fleet.at - at < inputs.rules.removals_in)
     return share if recent == share.removals else replace(share, removals=recent)
+
+
+def disbelieved(inputs: Inputs) -> frozenset[str]:
+    """Ids that answered 404 and are not taken for gone: too many that serve would vanish at once.
+
+    A token of another project lists nothing and knows no id, and both are complete answers. The measure is the
+    brake's: more than one, and more than that part. Those that do not serve the Round finds failing.
+    """
+    serving = [r.id for r in inputs.fleet.mine.records.values() if r.state is State.UP and not r.strikes]
+    vanished = frozenset(i for i in serving if i is not None and i in inputs.fleet.absent)
+    if len(vanished) > 1 and len(vanished) > len(serving) * inputs.rules.brake:
+        return vanished
+    return frozenset()
 
 
 def _given_names(inputs: Inputs) -> Iterable[Name]:

@@ -227,3 +227,31 @@ def test_hostile_documents_are_faults() -> None:
         rig.store.put(heart_of(1), body)
         assert rig.cycle().exit_code == 3
         rig.store.delete(heart_of(1))
+
+
+def test_a_token_of_another_project_makes_no_fleet_vanish() -> None:
+    """Its listing is empty and complete, and it answers 404 to every id: all of it true, of another project."""
+    rig = served(5)
+    before_all = rig.up
+    real_list, real_get = rig.provider.list, rig.provider.get
+    rig.provider.list = lambda everything=False: ()  # type: ignore[method-assign, assignment, misc]
+    rig.provider.get = lambda id: None  # type: ignore[method-assign, misc]
+    for _ in range(10):
+        rig.round()
+        report = rig.cycle(once=True)
+        rig.clock.sleep(60)
+    assert "not believed" in report.sentence
+    assert rig.up == rig.admitted == before_all
+    assert rig.provider.made == 5
+    rig.provider.list, rig.provider.get = real_list, real_get  # type: ignore[method-assign]
+    rig.settle()
+    assert rig.up == rig.alive == before_all
+
+
+def test_one_of_five_that_vanishes_is_replaced() -> None:
+    rig = served(5)
+    lost = rig.up[0]
+    rig.provider.vanish(lost)
+    rig.settle(quiet_ticks=4)
+    assert lost not in rig.up
+    assert len(rig.up) == len(rig.alive) == 5
