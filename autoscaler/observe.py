@@ -12,6 +12,8 @@ from autoscaler.change import look
 from autoscaler.deployment import Deployment
 from autoscaler.fleet import Fleet
 from autoscaler.ports import Store
+from autoscaler.profile import KEY as PROFILE
+from autoscaler.profile import no_profile
 from autoscaler.server import Server
 from autoscaler.share import Share, number_of, read_share
 from autoscaler.webserver import State
@@ -42,10 +44,7 @@ def read_wish(store: Store, deployment: Deployment, time: StoreClock) -> Wish:
         if found.date is not None:
             time.hear(found.date)
         if found.profile is None:
-            raise DocumentFault(
-                f"{store.where}/scalingprofile/profile.cnf",
-                ["there is no Profile yet: `autoscaler adjust-scaling N` writes one"],
-            )
+            raise no_profile(f"{store.where}/{PROFILE}")
         limits = tighten(deployment.limits, found.profile)
         now = wanted(found.profile, limits, time.now())
     except DocumentFault as fault:

@@ -380,4 +380,20 @@ ERRANDS: tuple[Guard, ...] = (
         "        if False:\n",
         (ATTACKS + "hostile_documents_are_faults",),
     ),
+    Guard(
+        "a fleet that vanishes at once is not believed",
+        "Another project's token lists nothing either.",
+        "autoscaler/tend.py",
+        "    absent = frozenset(fleet.absent) - disbelieved(inputs)\n",
+        "    absent = frozenset(fleet.absent)\n",
+        (ATTACKS + "a_token_of_another_project_makes_no_fleet_vanish",),
+    ),
+    Guard(
+        "stranger asked once more",
+        "Created and admitted since the shares were read, it is no stranger.",
+        "autoscaler/reconciling.py",
+        " and self._now(p.share, n) is None]",
+        "]",
+        (RECONCILING + "one_created_and_admitted_meanwhile_is_no_stranger",),
+    ),
 )
