@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from helperscripts import wiring
 from helperscripts.ask import Ask
+from helperscripts.permission import hindrance
 from helperscripts.stranded import stranded_in
 from utilities.errors import DocumentFault, Trouble, Unreachable
 
@@ -202,6 +203,10 @@ def _balancers(deployment: Deployment) -> Iterator[Check]:
     balancers = wiring.balancers(deployment)
     if not balancers:
         yield Check("balancers", Found.NOTE, "none: nobody sends visitors to the webservers")
+    for adapter in deployment.balancers:
+        file = adapter.options.get({"haproxy": "file", "hosts": "path"}.get(adapter.name, ""))
+        if isinstance(file, str) and (wrong := hindrance(file)):
+            yield Check("balancers", Found.BAD, f"{adapter.name}: {wrong}", 3)
     for balancer in balancers:
         admitted = balancer.admitted()
         yield Check("balancers", Found.OK, f"{balancer.name}: {len(admitted)} admitted")
