@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +16,9 @@ from pathlib import Path
 from helperscripts.demo.processes import adopt_orphans, marks
 from helperscripts.demo.screen import Screen
 from helperscripts.demo.stage import Stage, clear, finished, new_folder
-from utilities.errors import Trouble
+from utilities.errors import AskerErred, Trouble
 
-__all__ = ["Wishes", "perform", "stop"]
+__all__ = ["Wishes", "called_as", "perform", "stop", "with_s3"]
 
 DONE, FAILED, INTERRUPTED = 0, 6, 130
 _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -33,7 +35,12 @@ class Wishes:
 
 
 def perform(wishes: Wishes, screen: Screen | None = None) -> int:
-    """The whole demo; its exit code: 0, 6 when a scene failed, 130 when it was interrupted."""
+    """The whole demo; its exit code: 0, 6 when a scene failed, 130 when it was interrupted.
+
+    AskerErred, before anything is made, when an S3 server is wished for and moto is not there.
+    """
+    if wishes.s3 and not _has_moto():
+        raise AskerErred("the demo's S3 server needs moto, which is not here: `make demo STORE=s3` installs it")
     screen = screen or Screen()
     with _signals():
         folder: Path | None = None
@@ -167,17 +174,36 @@ def _closing(stage: Stage, story: object, screen: Screen, keep: bool) -> int:
     screen.done("No request failed, and nothing was built twice.")
     screen.line()
     screen.title("Where to look next")
+    called = called_as(sys.argv[0], stage.program("autoscaler"))
     what = "its logs" if stage.moto else "its Store, Journal and logs"
     screen.table(
         [
-            ("autoscaler demo --keep", "", "the same, and it stays for you to play with"),
-            ("autoscaler demo --store s3", "", "the same, on an S3 server"),
-            ("autoscaler init", "", "your own fleet; nothing is done until you arm it"),
+            (f"{called} demo --keep", "", "the same, and it stays for you to play with"),
+            (with_s3(called), "", "the same, on an S3 server"),
+            (f"{called} init", "", "your own fleet; nothing is done until you arm it"),
             ("docs/tour.md", "", "how it works, and what each node may do when"),
             (str(stage.folder), "", f"{what}, until {'you end it' if keep else 'the next demo'}"),
         ]
     )
     return DONE
+
+
+def called_as(argv0: str, program: Path) -> str:
+    """`autoscaler` where a shell finds it, else its path as it was called, else `program`."""
+    if shutil.which("autoscaler"):
+        return "autoscaler"
+    return shlex.quote(argv0 if Path(argv0).name == "autoscaler" and Path(argv0).exists() else str(program))
+
+
+def with_s3(called: str) -> str:
+    """The command that runs the demo on an S3 server, and gets that server where it is not installed."""
+    return f"{called} demo --store s3" if _has_moto() else "make demo STORE=s3"
+
+
+def _has_moto() -> bool:
+    from importlib.util import find_spec
+
+    return all(find_spec(name) for name in ("moto", "flask", "werkzeug"))
 
 
 def _how_to_play(stage: Stage, screen: Screen) -> None:

@@ -67,7 +67,9 @@ class Story:
         self._start_visitors()
         names = " and ".join(r.name for r in self.observer.look().up)
         self.screen.done(f"{names} serve.")
-        self.screen.say(f"Visitors come now, {self.rate:.0f} a second. A visitor never asks twice.")
+        self.screen.say(
+            f"Visitors come now, {self.rate:.0f} a second. Visitors do not retry: a failed request would be counted."
+        )
 
     def dawn(self) -> None:
         """2 to 17, each node its five."""
@@ -102,8 +104,8 @@ class Story:
 
         self._wait(withdrawn, "both were to be withdrawn")
         self.screen.say(
-            f"{_seconds(began)} later Rounds have withdrawn both. Dead is who fails in two Rounds; "
-            "replacement first, removal second."
+            f"{_seconds(began)} later Rounds have withdrawn both. A webserver that fails in two Rounds is dead: "
+            "its replacement is built first, then it is removed."
         )
         left = {killed: 1, sick: 3}
 
@@ -160,14 +162,14 @@ class Story:
 
     def dusk(self) -> None:
         """Back to 2, drained."""
-        self.screen.scene("17:30", "Dusk: the clock jumps. The second line by hand in all crontabs:")
+        self.screen.scene("17:30", "Dusk: the clock jumps. All three crontabs also hold:")
         self.screen.aside(f"30 17 * * * daily-scaledown {FEW}")
         self._set_clock(17, 29, 57)
         began = time.monotonic()
         self._wait(lambda seen: seen.wanted == FEW, f"{FEW} were to be wanted")
         leaving = (State.DRAINING, State.DELETING)
         self._wait(lambda seen: bool(seen.those(*leaving)) or seen.settled, "they were to drain")
-        self.screen.say("Who goes gets no new visitors, ends the running requests, and is destroyed.")
+        self.screen.say("Those to go get no new visitors, finish their running requests, and are destroyed.")
         self._wait(_settled(FEW), f"{FEW} were to stay")
         self.screen.done(f"{MANY} -> {FEW}, {_seconds(began)} after dusk.")
 
