@@ -127,7 +127,7 @@ ladder:
 # first-contact: believe the host key a webserver shows at its first connection, within its boot time.
 # host_key: provider
 
-# rules:                     # `autoscaler doctor` shows all of them with the values in force
+# rules:                     # `autoscaler doctor --rules` shows all of them with the values in force
 #   booting: 20 min
 #   strikes: 2
 """

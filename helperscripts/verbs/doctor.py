@@ -25,14 +25,16 @@ _COLOURS = {"ok": "green", "note": "cyan", "bad": "red", "unknown": "yellow"}
     "doctor",
     cls=Verb,
     examples=[
-        "autoscaler doctor                    every check, and the rules in force",
+        "autoscaler doctor                    every check",
+        "autoscaler doctor --rules            and each key of deployment.yaml as it is in force",
         "autoscaler doctor --json | jq '.checks[] | select(.found == \"bad\")'",
     ],
 )
+@click.option("--rules", "shown", is_flag=True, help="Show the rules in force, too (--json always does).")
 @asks
 @click.pass_obj
-def command(ask: Ask) -> int:
-    """Check settings, Store, documents, provider, balancers, keys and crontab, and show the rules in force.
+def command(ask: Ask, shown: bool) -> int:
+    """Check settings, Store, documents, provider, balancers, keys and crontab.
 
     Exit code 0 when nothing is bad, 3 when a document or setting is at fault, 4 when something cannot be reached.
     """
@@ -48,14 +50,27 @@ def command(ask: Ask) -> int:
         "rules": dict(rules),
     })
     rows = [(c.what, paint(c.found.value, _COLOURS[c.found.value]), c.told) for c in checks]
-    ask.say(*table(("check", "found", "told"), rows))
-    if rules:
-        ask.say("", *table(("in force", "value"), rules))
+    lines = table(("check", "found", "told"), rows)
+    if shown and rules:
+        lines += ["", *table(("in force", "value"), rules)]
+    ask.say(*lines)
+    if len(lines) + 3 > _height():  # what is wrong would have scrolled away
+        wrong = [row for check, row in zip(checks, rows, strict=True) if check.found.value in ("bad", "unknown")]
+        ask.say(*(["", *table(("", "", ""), wrong)] if wrong else []))
     bad = sum(c.found.value == "bad" for c in checks)
     doubt = sum(c.found.value == "unknown" for c in checks)
     told = [f"{n} {word}" for n, word in ((bad, "bad"), (doubt, "unknown")) if n]
     ask.say("", ", ".join(told) or "All well.")
     return max(c.code for c in checks)
+
+
+def _height() -> float:
+    """Lines of the terminal; endless where nobody looks."""
+    import math
+    import shutil
+    import sys
+
+    return shutil.get_terminal_size().lines if sys.stdout.isatty() else math.inf
 
 
 def _rules(deployment: Deployment) -> list[tuple[str, str]]:

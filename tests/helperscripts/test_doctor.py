@@ -13,6 +13,7 @@ import pytest
 from autoscaler.deployment import Deployment, Rules
 from autoscaler.node import Heartbeat
 from autoscaler.rung import Http, Ladder, Ssh
+from tests.helperscripts.desk import at_terminal
 from tests.helperscripts.machine import OperatorMachine
 from utilities.plain import to_plain
 
@@ -37,7 +38,20 @@ def test_all_well(machine: OperatorMachine) -> None:
     assert said.out.endswith("\nAll well.\n")
     assert " bad " not in said.out
     assert "yes: it honours conditional writes" in said.out
-    assert re.search(r"^rules\.brake +33%$", said.out, re.MULTILINE)
+    assert "rules.brake" not in said.out
+    assert re.search(r"^rules\.brake +33%$", machine.run("doctor", "--rules").out, re.MULTILINE)
+
+
+def test_on_a_small_terminal_what_is_bad_stands_at_the_end(
+    machine: OperatorMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (machine.folder / "hosts.lock").mkdir()
+    for name, value in machine.environ.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("LINES", "10")
+    code, seen = at_terminal(["doctor"], [])
+    assert (code, seen.count("hosts cannot be written by")) == (3, 2), seen
+    assert re.search(r"\n\nbalancers +bad +hosts: .*hosts\.lock is no\s+file\n\n1 bad\n$", seen, re.DOTALL), seen
 
 
 def test_every_rule_is_shown(machine: OperatorMachine) -> None:
