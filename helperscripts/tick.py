@@ -42,6 +42,7 @@ class _End:
     report: Report | None = None
     alarms: tuple[str, ...] = ()
     quiet: bool = False  # a tick that had no turn: logged, and neither good nor bad
+    said: bool = False  # its sentence stood among the progress already: whoever watched has read it
 
 
 def run_tick(ask: Ask, tick: Tick, cron: bool, after: float) -> int:
@@ -102,13 +103,23 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float, chronicle: Chronicle
                 return _End(0, (sentence,), quiet=True)
             raise HeldElsewhere(sentence)
         world = wiring.world(settings, deployment, ask.store)
+        watched: list[str] = []
         if cron or ask.json:
             report = tick.run(world, deployment, node, partial(_heard, chronicle, lambda _: None))
         else:
             with progress(ask.say) as watch:
-                report = tick.run(world, deployment, node, partial(_heard, chronicle, watch))
+                both = _both(watched.append, watch)
+                report = tick.run(world, deployment, node, partial(_heard, chronicle, both))
     alarms = tuple(f"{a.what}: {a.sentence}" for a in report.alarms)
-    return _End(report.exit_code, (report.sentence,), report, alarms)
+    return _End(report.exit_code, (report.sentence,), report, alarms, said=report.sentence in watched)
+
+
+def _both(first: Callable[[str], None], second: Callable[[str], None]) -> Callable[[str], None]:
+    def tell(sentence: str) -> None:
+        first(sentence)
+        second(sentence)
+
+    return tell
 
 
 def _heard(chronicle: Chronicle, watch: Callable[[str], None], sentence: str) -> None:
@@ -174,6 +185,8 @@ def _speak(ask: Ask, end: _End) -> None:
         ask.answer({"sentence": "; ".join(end.lines), "exit_code": 0})
     for alarm in end.alarms:
         complain(f"alarm: {alarm}")
+    if end.code == 0 and end.said:
+        return
     if end.code == 0:
         ask.say(*(line for sentence in end.lines for line in flow(sentence)))
         return

@@ -46,6 +46,8 @@ def command(
 ) -> int:
     """Climb the ladder now: print each rung with its milliseconds, and the ssh line to look for yourself.
 
+    No ssh line where nobody logs in: no ssh block in the Deployment, or neither --user nor --key.
+
     Acts on nothing: no record, no balancer, no webserver is changed. Exit code 0 when all serve and no rung is
     bad, 6 when some is not. A bare address, which no record knows, needs no Store.
     """
@@ -119,9 +121,12 @@ def _listed(deployment: Deployment, records: list[Record]) -> Mapping[str, dict[
 
 
 def _lines(records: list[Record], deployment: Deployment) -> dict[str, str]:
+    """The ssh line of each; none where the ladder does not log in, as there may be nothing to log in to."""
     from autoscaler.climb import target_of
     from helperscripts.sshline import ssh_line
 
+    if deployment.ladder.ssh is None:
+        return {}
     targets = {r.name: target_of(r, deployment) for r in records}
     return {name: ssh_line(t, deployment.ladder.ssh) for name, t in targets.items() if t is not None}
 

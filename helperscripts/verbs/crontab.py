@@ -39,6 +39,7 @@ def _file(function: Callable[..., Any]) -> Callable[..., Any]:
 @command.command(
     "show",
     cls=Verb,
+    short_help="Print this node's lines.",
     examples=["autoscaler crontab show", "autoscaler crontab show --node 2"],
 )
 @asks
@@ -53,6 +54,7 @@ def show(ask: Ask) -> None:
 @command.command(
     "install",
     cls=Verb,
+    short_help="Put this node's lines into your crontab, or renew them.",
     examples=["autoscaler crontab install", "autoscaler crontab install --file /tmp/my.tab"],
 )
 @_file
@@ -82,6 +84,7 @@ def install(ask: Ask, file: str | None) -> None:
 @command.command(
     "remove",
     cls=Verb,
+    short_help="Take this node's lines out of your crontab.",
     examples=["autoscaler crontab remove", "autoscaler crontab remove --file /tmp/my.tab"],
 )
 @_file

@@ -31,6 +31,7 @@ def command() -> None:
 @command.command(
     "show",
     cls=Verb,
+    short_help="Show the profile and what is in force now.",
     examples=["autoscaler profile show", "autoscaler profile show --json | jq .wanted"],
 )
 @asks
@@ -84,6 +85,7 @@ def show(ask: Ask) -> None:
 @command.command(
     "check",
     cls=Verb,
+    short_help="List every fault of the profile, or of a file.",
     examples=[
         "autoscaler profile check                  the one in the Store",
         "autoscaler profile check my.cnf           a file, without any Store",

@@ -47,5 +47,7 @@ def test_every_verb_answers_in_json(words: str) -> None:
 
 
 @pytest.mark.parametrize("words", MINE)
-def test_help_fits_a_terminal(words: str) -> None:
-    assert all(len(line) <= 100 for line in call(*words.split(), "-h").out.splitlines())
+def test_help_fits_a_terminal_and_no_line_of_it_is_cut_off(words: str) -> None:
+    lines = call(*words.split(), "-h").out.splitlines()
+    assert all(len(line) <= 100 for line in lines)
+    assert not [line for line in lines if line.endswith("...") and not line.startswith("Usage:")]

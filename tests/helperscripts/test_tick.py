@@ -36,6 +36,8 @@ def test_the_plan_comes_true(machine: OperatorMachine) -> None:
     entry, *_ = machine.journalled()
     assert entry["turns"][0]["plan"]["steps"] == planned["steps"]
     assert len([line for line in (machine.folder / "hosts").read_text().splitlines() if "ws-web" in line]) == 2
+    idle = machine.run("cycle")
+    assert (idle.code, (idle.out + idle.err).count("nothing to do")) == (0, 1), idle.out + idle.err
     again = machine.run("plan")
     assert again.code == 0
     assert again.out.startswith("Nothing to do: ")
