@@ -8,6 +8,7 @@ a path relative to where every login on it begins.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -15,12 +16,13 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
-from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import Clock, Doubtful, Refused
 from autoscaler.server import Order, Server, Traits
 from providerscripts.servers import processes
 from providerscripts.servers.faults import Fault, Faults, lost, raise_after, raise_before
 from providerscripts.servers.local_address import guard
 from providerscripts.servers.local_birth import Make, end, found, make_of, reap, start
+from providerscripts.servers.local_directory import unfit
 from providerscripts.servers.local_folder import Folder, folders, locked
 from providerscripts.servers.local_ssh import login_user
 from utilities.clock import SystemClock
@@ -41,12 +43,14 @@ TRAITS = Traits(
 )
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_PLAIN = re.compile(r"[A-Za-z0-9/._+@,:=-]+")  # what sshd's and nginx's files take without quoting
 _FAULTS = (Fault.NEVER_BOOTS, Fault.FAILS_LATE, Fault.NEVER_ONLINE, Fault.NEVER_BUILT)
 
 
 class LocalProvider:
-    """The vendor of this machine. `faults` scripts the misbehaviour of this object's calls."""
+    """The vendor of this machine. `faults` scripts the misbehaviour of this object's calls.
+
+    Only `create` makes the directory. DocumentFault when its path has what sshd's and nginx's files cannot take.
+    """
 
     def __init__(
         self,
@@ -60,12 +64,8 @@ class LocalProvider:
         self.make, self.clock, self.faults = make or Make(), clock or SystemClock(), Faults()
         if not sys.platform.startswith("linux"):
             raise AskerErred("the local provider needs Linux: /proc, and loopback addresses without set-up")
-        if not _PLAIN.fullmatch(str(self.directory)):
-            raise AskerErred(f"{self.directory}: give the local provider a directory without blanks or quotes")
-        try:
-            (self.directory / "servers").mkdir(parents=True, exist_ok=True)
-        except OSError as err:
-            raise ProviderUnreachable(f"{self.directory} cannot be made: {err}") from None
+        if wrong := unfit(self.directory):
+            raise DocumentFault("provider local", [wrong])
         self.traits = replace(TRAITS, boot_time=self.make.boot_seconds + self.make.build_seconds + 5)
 
     # --- the port ---
@@ -127,7 +127,7 @@ class LocalProvider:
         if folder is not None:
             try:
                 with locked(folder.path / "lock"):  # its first process signs before this, or never starts
-                    (folder.path / "deleting").touch()
+                    (folder.path / "deleting").touch(mode=0o600)
                 if scripted is None or scripted.fault is not Fault.STUCK_DELETING:
                     end(folder)
                     folder.remove()
@@ -192,7 +192,7 @@ class LocalProvider:
 
     def sicken(self, name: str) -> None:
         """Its site answers HTTP 500 from now on."""
-        (self._by_name(name).path / "sick").touch()
+        (self._by_name(name).path / "sick").touch(mode=0o600)
 
     def heal(self, name: str) -> None:
         """Its site is well again."""
@@ -227,9 +227,11 @@ def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> Lo
     make, faults = make_of(Make(), rest)
     if not isinstance(directory, str) or not directory:
         faults.append("directory: expected the path of a folder for the webservers")
+    elif wrong := unfit(Path(os.path.expanduser(directory))):
+        faults.append(wrong)
     if quota is not None and (isinstance(quota, bool) or not isinstance(quota, int) or quota < 0):
         faults.append(f"quota: expected a whole number of 0 or more, found {quota!r}")
     if faults:
         raise DocumentFault("provider local", faults)
     most = None if quota is None else int(str(quota))
-    return LocalProvider(Path(str(directory)).expanduser(), pool, make, most, clock)
+    return LocalProvider(os.path.expanduser(str(directory)), pool, make, most, clock)

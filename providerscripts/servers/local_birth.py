@@ -17,6 +17,7 @@ from autoscaler.ports import Refused
 from autoscaler.server import Order
 from providerscripts.servers import processes
 from providerscripts.servers.local_address import free_place
+from providerscripts.servers.local_directory import make_directory, write_own
 from providerscripts.servers.local_folder import Folder, Told, folders, locked
 from providerscripts.servers.local_machine import GUARD
 from providerscripts.servers.local_ssh import ROOT, authorized, prepare
@@ -74,12 +75,13 @@ def found(
 
     Killed before the rename there is no server, killed after it there is one that the listing shows.
     """
+    make_directory(directory)
     keys = "" if make.ssh == "none" else authorized(make.authorized_keys, directory)
     id = uuid.uuid4().hex
     new, final = directory / "servers" / f".new-{id}", directory / "servers" / order.name
     with locked(directory / "lock"):
-        _sweep(directory)
         others = folders(directory)
+        _sweep(directory)
         if any(folder.told.name == order.name for folder in others):
             raise Refused(f"the name {order.name} is taken in {directory}", kind="invalid")
         if quota is not None and len(others) >= quota:
@@ -87,7 +89,8 @@ def found(
         taken = {folder.told.address for folder in others}
         address, port, ssh_port, held = free_place(directory, taken, make.port, make.ssh_port)
         try:
-            (new / "home").mkdir(parents=True, mode=0o700)
+            new.mkdir(mode=0o700)
+            (new / "home").mkdir(mode=0o700)
             (new / "lock").touch(mode=0o600)
             host_key, ssh_argv = prepare(new, final, address, ssh_port, keys, make.ssh)
             told = Told(
@@ -144,7 +147,7 @@ def start(folder: Folder, held: socket.socket) -> None:
             setsid=True,
         )
     except OSError as err:
-        (folder.path / "failed").write_text(f"it could not be started: {err}")
+        write_own(folder.path / "failed", f"it could not be started: {err}")
         raise
     _started.add(pid)
     folder.sign("leader", pid)
@@ -199,5 +202,5 @@ def _nginx(folder: Path, final: Path, name: str, address: str, port: int) -> lis
         "    location / { return 404 'not here\\n'; } } }",
         "",
     ]
-    (folder / "nginx.conf").write_text("\n".join(lines))
+    write_own(folder / "nginx.conf", "\n".join(lines))
     return [program, "-p", str(final), "-e", "stderr", "-c", str(final / "nginx.conf")]

@@ -1,5 +1,6 @@
 """Folder: what one local webserver is, as files. The folder is the server: where it is gone, the server is.
 
+<directory>/local-provider           the mark: all below was made by a create; without it nothing here is believed
 <directory>/lock                     held while a server is added
 <directory>/login_key, .pub          made when no authorized_keys were given
 <directory>/servers/<name>/
@@ -15,6 +16,8 @@
     console.log web.log ssh.log
 <directory>/servers/.new-<id>        being made under the lock: no server yet
 <directory>/servers/.gone-<id>       no server any more
+
+All is its owner's alone, whatever the umask: folders 0700, files 0600.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from pathlib import Path
 
 from autoscaler.ports import ProviderUnreachable
 from autoscaler.server import Server, ServerState
+from providerscripts.servers.local_directory import made, write_own
 from providerscripts.servers.processes import Process, alive, process_of
 from utilities.instant import Instant
 
@@ -89,7 +93,7 @@ class Folder:
         """Replace server.json, whole."""
         self.told = told
         new = self.path / "server.json.new"
-        new.write_text(json.dumps(asdict(told)))
+        write_own(new, json.dumps(asdict(told)))
         os.replace(new, self.path / "server.json")
 
     @property
@@ -118,7 +122,7 @@ class Folder:
             return
         new = self.path / f"{part}.json.{os.getpid()}"
         try:
-            new.write_text(json.dumps(process))
+            write_own(new, json.dumps(process))
             os.replace(new, self.path / f"{part}.json")
         except FileNotFoundError:
             return
@@ -178,7 +182,13 @@ class Folder:
 
 
 def folders(directory: Path) -> list[Folder]:
-    """All servers of this directory, by age; complete, or ProviderUnreachable."""
+    """All servers of this directory, by age; complete, or ProviderUnreachable.
+
+    Empty when there is no directory: nothing was made yet. One that no create made, or that lost its `servers`,
+    may be a disk that is not mounted, and is no empty listing.
+    """
+    if not made(directory):
+        return []
     try:
         names = [entry for entry in os.listdir(directory / "servers") if not entry.startswith(".")]
     except OSError as err:

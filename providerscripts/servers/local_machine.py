@@ -31,6 +31,7 @@ def main(folder: str, id: str) -> None:
     """Be this webserver until killed."""
     os.closerange(GUARD + 1, _highest_descriptor() + 1)
     os.set_inheritable(GUARD, False)
+    os.umask(0o077)  # whoever made us: what we and our logins write is our owner's alone
     told = _begin(folder, id)
     if told is None:
         return

@@ -17,6 +17,7 @@ import uuid
 from functools import cache
 from pathlib import Path
 
+from providerscripts.servers.local_directory import write_own
 from utilities.errors import AskerErred
 
 __all__ = ["authorized", "login_user", "make_key", "prepare"]
@@ -81,7 +82,7 @@ def _public_of(private: Path) -> str:
     public = private.with_suffix(".pub")
     if not public.exists():
         new = private.with_name(f".login_key-{uuid.uuid4().hex}.pub")
-        new.write_text(line)
+        write_own(new, line)
         os.replace(new, public)
     return line
 
@@ -92,14 +93,15 @@ def prepare(folder: Path, final: Path, address: str, port: int, keys: str, kind:
     `kind` is auto, openssh, paramiko or none. AskerErred when openssh is wished and cannot serve here.
     """
     host_key = make_key(folder / "host_key")
-    (folder / "authorized_keys").write_text(keys)
+    write_own(folder / "authorized_keys", keys)
     home = shlex.quote(str(final / "home"))
-    (folder / "shell").write_text(
+    write_own(
+        folder / "shell",
         f"cd {home} && export HOME={home} || exit 255\n"
         'if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"; fi\n'
-        'exec "${SHELL:-/bin/sh}"\n'
+        'exec "${SHELL:-/bin/sh}"\n',
     )
-    (folder / "sshd_config").write_text(_config(final, address, port))
+    write_own(folder / "sshd_config", _config(final, address, port))
     if kind == "none":
         return host_key, []
     program, why = openssh()

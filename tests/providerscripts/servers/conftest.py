@@ -21,9 +21,9 @@ DEADLINE = 120.0  # seconds; two slow cores may be busy with other things
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """Where local webservers live, short enough for every path in it."""
+    """Where local webservers will live, short enough for every path in it; their first create makes it."""
     path = Path(tempfile.mkdtemp(prefix="autoscaler-local-"))
-    yield path
+    yield path / "w"
     assert processes.kill(process for process, _ in started_for(path)) == []
     shutil.rmtree(path)
     reap()

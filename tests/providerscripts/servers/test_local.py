@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -79,7 +80,7 @@ def test_it_outlives_the_process_that_made_it_and_keeps_nothing_of_it_open(direc
     script = (
         "import os, sys; from providerscripts.servers.local import LocalProvider\n"
         "from tests.providerscripts.servers.conftest import order, quick\n"
-        "for _ in range(9): os.set_inheritable(os.open(sys.argv[1], os.O_RDONLY), True)\n"
+        "for _ in range(9): os.set_inheritable(os.open(os.path.dirname(sys.argv[1]), os.O_RDONLY), True)\n"
         "LocalProvider(sys.argv[1], 'web', quick()).create(order(1))"
     )
     # run() returns only when every copy of the pipe is closed: a webserver that inherited it would hold us here
@@ -97,7 +98,7 @@ def test_it_outlives_the_process_that_made_it_and_keeps_nothing_of_it_open(direc
         held = []
         with contextlib.suppress(FileNotFoundError):  # a child of sshd's, gone meanwhile
             held = [os.readlink(fd) for fd in Path(f"/proc/{process.pid}/fd").iterdir()]
-        assert str(directory) not in held
+        assert str(directory.parent) not in held
     provider.delete(server.id)
 
 
@@ -378,7 +379,7 @@ def test_a_bad_order_is_refused_and_makes_nothing(directory):
             provider.create(bad)
     with pytest.raises(Refused):
         provider.create(order(1, pool="../../x"))
-    assert os.listdir(directory / "servers") == []
+    assert not directory.exists()
 
 
 def test_settings_are_checked_all_at_once(directory):
@@ -387,8 +388,76 @@ def test_settings_are_checked_all_at_once(directory):
     assert len(fault.value.faults) == 4
     provider = open_provider("web", {"directory": str(directory), "boot_seconds": 3, "quota": 2}, SystemClock())
     assert (provider.make.boot_seconds, provider.quota, provider.traits.boot_time) == (3.0, 2, 8.0)
-    with pytest.raises(AskerErred):
+    for bad in ("fleet", "./fleet", "~nobody-here/fleet", f"{directory}/with blanks", f'{directory}/"quoted"'):
+        with pytest.raises(DocumentFault, match="directory: expected a path"):
+            open_provider("web", {"directory": bad}, SystemClock())
+    with pytest.raises(DocumentFault):
         LocalProvider(directory / "with blanks", "web")
+
+
+def test_who_only_looks_makes_nothing(directory):
+    provider = LocalProvider(directory, "web", quick(ssh="none"))
+    assert provider.list() == ()
+    assert provider.get("nobody") is None
+    provider.delete("nobody")
+    assert not directory.exists()
+
+
+def test_what_no_create_made_or_lost_its_servers_is_no_empty_listing(directory):
+    """An empty listing would have the whole fleet built anew beside the one that runs."""
+    provider = LocalProvider(directory, "web", quick(ssh="none"))
+    directory.mkdir()  # where the disk would be mounted
+    for _ in range(2):
+        with pytest.raises(ProviderUnreachable, match=r"mount its disk.*rmdir"):
+            provider.list()
+        with pytest.raises(ProviderUnreachable):
+            provider.get("anybody")
+        with pytest.raises(ProviderUnreachable):
+            provider.create(order(1))
+        (directory / "servers").mkdir(exist_ok=True)
+    shutil.rmtree(directory)
+    made = provider.create(order(1))
+    servers = directory / "servers"
+    servers.rename(directory / "elsewhere")
+    with pytest.raises(ProviderUnreachable, match="servers cannot be listed"):
+        provider.list()
+    with pytest.raises(ProviderUnreachable):
+        provider.delete(made.id)
+    with pytest.raises(ProviderUnreachable):
+        provider.create(order(2))
+    (directory / "elsewhere").rename(servers)
+    assert [server.id for server in provider.list()] == [made.id]
+    provider.delete(made.id)
+    provider.create(order(3))  # the mark stays when nobody is left
+    plain = directory / "plain"
+    plain.write_text("")
+    for path in (plain, plain / "below"):
+        with pytest.raises(ProviderUnreachable, match="plain file"):
+            LocalProvider(path, "web").list()
+        with pytest.raises(ProviderUnreachable, match="plain file"):
+            LocalProvider(path, "web").create(order(1))
+
+
+def test_first_creates_at_once_make_one_directory(directory):
+    makers = [LocalProvider(directory / "a/b", "web", quick(ssh="none", boot_seconds=600)) for _ in range(8)]
+    with ThreadPoolExecutor(8) as crew:
+        list(crew.map(lambda numbered: numbered[1].create(order(numbered[0])), enumerate(makers, 1)))
+    assert len(makers[0].list()) == 8
+    assert os.listdir(directory / "a") == ["b"]
+
+
+def test_whatever_the_umask_all_is_its_owners_alone(directory):
+    script = (
+        "import os, sys; os.umask(0); from providerscripts.servers.local import LocalProvider\n"
+        "from tests.providerscripts.servers.conftest import order, quick\n"
+        "provider = LocalProvider(sys.argv[1], 'web', quick(ssh='paramiko'))\n"
+        "provider.create(order(1)); provider.sicken('ws-web-1-0001')"
+    )
+    subprocess.run([sys.executable, "-c", script, str(directory / "below")], check=True, timeout=DEADLINE)
+    ready(LocalProvider(directory / "below", "web"), "ws-web-1-0001")
+    every = [directory, *directory.rglob("*")]
+    assert {"authorized_keys", "server.json", "READY", "login_key.pub"} <= {path.name for path in every}
+    assert [str(path) for path in every if path.stat().st_mode & 0o077] == []
 
 
 def test_many_creates_at_once_never_share_a_place_nor_pass_the_quota(directory):
@@ -441,7 +510,8 @@ def test_killed_at_every_instant_of_create_nothing_is_lost_from_sight(directory)
             os._exit(0)
         _, status = os.waitpid(child, 0)
         listed = provider.list()
-        folders_there = [n for n in os.listdir(directory / "servers") if not n.startswith(".")]
+        servers = directory / "servers"  # not there as long as the first create was killed before its rename
+        folders_there = [n for n in os.listdir(servers) if not n.startswith(".")] if directory.exists() else []
         assert len(listed) == len(folders_there) <= 1
         if os.WIFEXITED(status):
             assert os.WEXITSTATUS(status) == 0
