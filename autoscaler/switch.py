@@ -9,7 +9,7 @@ from functools import reduce
 
 from autoscaler.ports import Store
 from utilities.errors import Trouble
-from utilities.instant import Instant, from_text, to_text
+from utilities.instant import Instant, from_text, to_seconds, to_text
 
 __all__ = ["KEY", "KEYS", "OLD_KEY", "Kind", "Switch", "both", "parse_switch", "read_switch"]
 
@@ -99,7 +99,7 @@ class Switch:
         if self.parts:
             return "; ".join(part.sentence() for part in self.parts)
         what = "everything" if Kind.ALL in self.kinds else ", ".join(sorted(self.kinds))
-        until = f"until {to_text(self.until)}" if self.until is not None else "without end"
+        until = f"until {to_seconds(self.until)}" if self.until is not None else "without end"
         who = f" by {self.who}" if self.who else ""
         return f"{what} is switched off {until}{who}" + (f": {self.why}" if self.why else "")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from autoscaler.profile import KEY, Profile
 from utilities.errors import DocumentFault, Fault
-from utilities.instant import Instant, to_text
+from utilities.instant import Instant, to_seconds
 
 __all__ = ["Limits", "Wanted", "tighten", "wanted"]
 
@@ -86,7 +86,7 @@ def wanted(profile: Profile, limits: Limits, now: Instant) -> Wanted:
         asked, because = profile.webservers, _overridden(profile, profile.override_until)
     else:
         asked = profile.lasting
-        until = to_text(profile.override_until)
+        until = to_seconds(profile.override_until)
         because = f"{asked} again: {_whose(profile)} of {profile.webservers} ended at {until}"
     number, binds = limits.clamp(asked)
     if binds:
@@ -100,12 +100,12 @@ def _plainly(profile: Profile) -> str:
     if profile.changed_by:
         sentence += f", by {profile.changed_by}"
     if profile.changed_at is not None:
-        sentence += f" at {to_text(profile.changed_at)}"
+        sentence += f" at {to_seconds(profile.changed_at)}"
     return sentence + (f": {profile.reason}" if profile.reason else "")
 
 
 def _overridden(profile: Profile, until: Instant) -> str:
-    sentence = f"{profile.webservers} by {_whose(profile)} until {to_text(until)}, then {profile.lasting}"
+    sentence = f"{profile.webservers} by {_whose(profile)} until {to_seconds(until)}, then {profile.lasting}"
     return sentence + (f": {profile.reason}" if profile.reason else "")
 
 

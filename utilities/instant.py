@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import NewType
 
-__all__ = ["Instant", "from_text", "to_text"]
+__all__ = ["Instant", "from_text", "to_seconds", "to_text"]
 
 Instant = NewType("Instant", float)
 
@@ -14,6 +14,11 @@ def to_text(instant: Instant) -> str:
     """The instant as people and JSON read it: 2026-11-22T07:30:00.250Z."""
     moment = datetime.fromtimestamp(instant, UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def to_seconds(instant: Instant) -> str:
+    """For sentences, where a person wants no milliseconds: 2026-11-22T07:30:00Z, the rest cut off."""
+    return f"{to_text(instant)[:-5]}Z"
 
 
 def from_text(text: str) -> Instant:

@@ -79,7 +79,7 @@ def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
         heads = ("share", "node", "heard", "up", "coming", "suspect", "failed", "billable")
         lines += ["", *table(heads, [_share(seen, share) for share in seen.shares])]
     said = [
-        (f"node {h.node}", kind, doing)
+        (f"node {h.node}", kind, doing.removeprefix(f"{seen.wish.because}; "))  # that stands above already
         for h in seen.hearts
         for kind, doing in sorted(h.doing.items())
     ]

@@ -69,6 +69,19 @@ def test_all_well_is_one_sentence(keeper: StoreKeeper) -> None:
     assert not (keeper.folder / "local").exists()  # no Provider was asked
 
 
+def test_the_wish_is_told_once_and_to_the_second(keeper: StoreKeeper) -> None:
+    keeper.write(
+        "scalingprofile/profile.cnf",
+        "SCALING_MODE=static\nNO_WEBSERVERS=2\nCHANGED_BY=alice\nCHANGED_AT=2026-11-22T21:46:57.124Z\n",
+    )
+    wish = "2 in the Profile, by alice at 2026-11-22T21:46:57Z"
+    keeper.heart(doing={"cycle": f"{wish}; share 1 of 1: 2 wanted", "round": "share 1: 2 alive"})
+    out = keeper.run("status").out
+    assert out.splitlines()[1] == f"  {wish}"
+    assert out.count("alice") == 1
+    assert re.search(r"^node 1 +cycle +share 1 of 1: 2 wanted$", out, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
     ("records", "more", "code", "word"),
     [
