@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from autoscaler.ports import Clock, LostRace, Store, StoreUnreachable
+from autoscaler.ports import Clock, LostRace, Store, StoreRefused, StoreUnreachable
 from autoscaler.profile import KEY, Profile, read_profile
 from utilities.errors import DocumentFault, Fault, HeldElsewhere
 from utilities.instant import Instant, to_text
@@ -66,7 +66,7 @@ def change_profile(
     else an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names
     the asker in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is
     looked for by its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be
-    learned.
+    learned, StoreRefused when nothing was written for certain.
     """
     chance = chance or Random()  # noqa: S311 - no secret: it only keeps the nodes apart
     first: Profile | None = None
@@ -110,6 +110,12 @@ def change_profile(
         except LostRace:
             refused = refused or tried is None
             tried = (now, after)
+        except StoreRefused as err:
+            if tried is None or refused:
+                raise
+            deaf += 1  # this one certainly came to nothing; an earlier one is still to be looked for
+            if deaf >= DEAF:
+                raise _doubt(where, err) from None
         except StoreUnreachable as err:
             tried, refused = (now, after), False
             deaf += 1

@@ -54,6 +54,10 @@ class StoreUnreachable(Unreachable):
     """The Store could not be asked, or its reply was lost: a write may or may not have happened."""
 
 
+class StoreRefused(StoreUnreachable):
+    """The Store certainly did not take the write: its disk is full, it is read-only, or we may not."""
+
+
 class LostRace(Trouble):
     """A conditional write was refused: the object exists already, or is no longer the version we read."""
 

@@ -8,7 +8,14 @@ import os
 
 from utilities.instant import Instant
 
-__all__ = ["stamp", "sync_folder", "told", "version_of", "whole"]
+__all__ = ["REFUSALS", "stamp", "sync_folder", "told", "version_of", "whole"]
+
+
+#: What a write that ends so has certainly not done, while its new name does not stand.
+REFUSALS = frozenset({
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR,
+    errno.ENOENT,
+})
 
 
 def told(err: OSError, root: str) -> str:

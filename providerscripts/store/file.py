@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from autoscaler.ports import Conditional, LostRace, Stored, StoreUnreachable, Written
-from providerscripts.store.disk import stamp, sync_folder, told, version_of, whole
+from autoscaler.ports import Conditional, LostRace, Stored, StoreRefused, StoreUnreachable, Written
+from providerscripts.store.disk import REFUSALS, stamp, sync_folder, told, version_of, whole
 from providerscripts.store.key import checked, checked_prefix
 from utilities.instant import Instant
 
@@ -175,7 +175,7 @@ class FileStore:
                 os.close(descriptor)
             yield temp
         finally:
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # nobody reads it, and it is swept later
                 os.unlink(temp)
 
     def _place(self, temp: str, path: str, new: bool = False) -> None:
@@ -197,7 +197,11 @@ class FileStore:
             except FileNotFoundError:
                 if attempt == 19:
                     raise  # a delete took the empty folder away just before us, again and again
-        sync_folder(folder)
+        try:
+            sync_folder(folder)
+        except OSError as err:
+            why = err.strerror or err
+            raise StoreUnreachable(f"{self.where}: {path} is written, and may not outlast a crash: {why}") from err
 
     def _make_folders(self, folder: str) -> None:
         """Below the root only: that must be there."""
@@ -261,4 +265,5 @@ class FileStore:
             yield
         except OSError as err:
             why = told(err, self.root)
-            raise StoreUnreachable(f"{self.where}: cannot {doing} this folder: {why}") from err
+            kind = StoreRefused if doing.startswith("write") and err.errno in REFUSALS else StoreUnreachable
+            raise kind(f"{self.where}: cannot {doing} this folder: {why}") from err

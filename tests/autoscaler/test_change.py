@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.change import DEAF, TRIES, WAIT, change_profile, look
-from autoscaler.ports import LostRace, StoreUnreachable
+from autoscaler.ports import LostRace, StoreRefused, StoreUnreachable
 from autoscaler.profile import KEY, Profile, mark_applied, new_profile, read_profile, set_number, step
 from providerscripts.store.memory import MemoryStore
-from tests.worlds.faulty_store import FaultyStore, How
+from tests.worlds.faulty_store import Fault, FaultyStore, How
 from utilities.errors import DocumentFault, HeldElsewhere
 from utilities.instant import Instant, from_text
 
@@ -91,6 +91,37 @@ def test_a_first_read_that_was_made_already_is_not_made_again(store: FaultyStore
     change_profile(store, to(5), relative=False, clock=clock, where="x", seen=seen)
     assert store.calls == [("get", KEY), ("swap", KEY)]
     assert clock.slept == []
+
+
+def test_what_was_refused_for_certain_is_no_doubt(store: FaultyStore, clock: Ticking) -> None:
+    plant(store, new_profile(3))
+
+    def full(verb: str, key: str) -> None:
+        if verb == "swap":
+            raise StoreRefused(f"{key}: the disk is full")
+
+    store.before = full
+    with pytest.raises(StoreRefused, match="the disk is full"):
+        change_profile(store, to(5), relative=False, clock=clock, where="x")
+    assert store.calls == [("get", KEY), ("swap", KEY)]
+
+
+def test_a_refusal_leaves_an_earlier_doubt(store: FaultyStore, clock: Ticking) -> None:
+    """The first put's reply was lost, and whoever wrote since hides its stamp; that the second came to nothing
+    tells nothing of the first."""
+    plant(store, new_profile(3))
+    store.faults.append(Fault(How.UNREACHABLE, "swap", times=1))
+    asked: list[str] = []
+
+    def full(verb: str, key: str) -> None:
+        asked.append(verb)
+        if verb == "swap" and asked.count("swap") > 1:
+            raise StoreRefused(f"{key}: the disk is full")
+
+    store.before = full
+    with pytest.raises(StoreUnreachable, match="took the change or did not") as caught:
+        change_profile(store, to(5), relative=False, clock=clock, where="x")
+    assert not isinstance(caught.value, StoreRefused)
 
 
 @pytest.mark.parametrize("edit", [lambda profile: None, lambda profile: profile])
