@@ -48,7 +48,7 @@ def _read(text: str, where: str) -> Document:
         raise DocumentFault(where, [f"not YAML: {err}"]) from None
     lines: dict[tuple[str | int, ...], int] = {}
     faults: list[Fault] = []
-    _walk(node, (), lines, faults, yaml)
+    _walk(node, (), lines, faults, yaml, set())
     if faults:
         raise DocumentFault(where, faults)
     try:
@@ -68,9 +68,17 @@ def _walk(
     lines: dict[tuple[str | int, ...], int],
     faults: list[Fault],
     yaml: Any,
+    seen: set[int],
 ) -> None:
     if node is None or len(path) > 20:
         return
+    if not isinstance(node, yaml.ScalarNode):
+        if id(node) in seen:
+            # Aliases of aliases unfold to any size, and an error's line would be that of another place.
+            faults.append(Fault(node.start_mark.line + 1, "stands here under a name (&) and is used again by it "
+                                "(*): write it out at each place"))
+            return
+        seen.add(id(node))
     lines[path] = node.start_mark.line + 1
     if isinstance(node, yaml.MappingNode):
         keys: set[str] = set()
@@ -82,11 +90,11 @@ def _walk(
             if key.value in keys:
                 faults.append(Fault(line, f"{key.value!r} stands here twice"))
             keys.add(key.value)
-            _walk(value, (*path, key.value), lines, faults, yaml)
+            _walk(value, (*path, key.value), lines, faults, yaml, seen)
             lines[(*path, key.value)] = line
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _walk(item, (*path, index), lines, faults, yaml)
+            _walk(item, (*path, index), lines, faults, yaml, seen)
 
 
 def _odd(node: Any, yaml: Any) -> Iterator[Fault]:

@@ -25,6 +25,12 @@ ODD = {
     "a number too long": (f"a: {'9' * 5000}\n", "is no int"),
     "a tag nobody knows": ("a: 1\nb: !!python/object:os.system x\n", "line 2: not YAML: could not determine"),
     "too deep": ("[" * 5000, "nested too deeply"),
+    "a list used twice": ("a: &x [1]\nb: *x\n", "line 1: stands here under a name (&) and is used again"),
+    "aliases of aliases": (
+        "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 15)),
+        "is used again",
+    ),
+    "far too deep": ("- " * 100_000, "nested too deeply"),
     "a key twice": ("a: 1\na: 2\n", "line 2: 'a' stands here twice"),
 }
 
