@@ -58,6 +58,7 @@ def run_daily(ask: Ask, verb: str, asked: str, verbose: bool) -> int:
         complain(f"{ask.state} cannot be written, so there is no log: {err}")
     for line in lines if code else ():
         complain(line if line.startswith(verb) else f"{verb} {asked}: {line}")
+    ask.failed(code, lines)
     if not code:
         ask.answer(document)
         if (verbose or ask.terminal) and not ask.json:
@@ -71,6 +72,7 @@ def _done(ask: Ask, verb: str, asked: str) -> dict[str, Any]:
     from cron.daily import of_words, scaledown, scaleup
     from helperscripts import wiring
     from helperscripts.terms import terms_of
+    from utilities.errors import Unreachable
 
     ask.judging = "last"
     clock = wiring.clock()
@@ -82,6 +84,12 @@ def _done(ask: Ask, verb: str, asked: str) -> dict[str, Any]:
     time = StoreClock(clock)
     if seen.date is not None:
         time.hear(seen.date)
+    # An event is known by its minute: fired by a wrong clock it would be another event, and count twice.
+    if abs(skew := time.skew()) > terms.skew:
+        raise Unreachable(
+            f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
+            f"more than {terms.skew:.0f} s, so nothing was changed: set it (timedatectl set-ntp true)"
+        )
 
     def decided(profile: Profile | None) -> Edit:
         return decide(profile, asked, event, terms.limits, time.now(), ask.who)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoscaler.deployment import KEY, Mode
+from autoscaler.deployment import KEY, Deployment, Mode
 from autoscaler.wish import Limits
 from utilities.errors import AskerErred, DocumentFault
 
@@ -17,12 +17,14 @@ __all__ = ["Terms", "refuse_beyond", "terms_of"]
 
 @dataclass(frozen=True)
 class Terms:
-    """`mode` is None when there is no Deployment; `notes` are sentences for the asker."""
+    """`mode` is None when there is no Deployment; `notes` are sentences for the asker; `skew` is how many seconds
+    this machine's clock may differ from the Store's."""
 
     limits: Limits
     nodes: int
     mode: Mode | None
     notes: tuple[str, ...] = ()
+    skew: float = Deployment.skew
 
 
 def terms_of(ask: Ask) -> Terms:
@@ -39,7 +41,8 @@ def terms_of(ask: Ask) -> Terms:
         Mode.OBSERVE: ("mode is observe: the nodes say what they would do, and do nothing until `autoscaler arm`",),
         Mode.DEVELOPMENT: ("mode is development: there is no autoscaling, so nothing will be done",),
     }
-    return Terms(deployment.limits, deployment.nodes, deployment.mode, notes.get(deployment.mode, ()))
+    return Terms(deployment.limits, deployment.nodes, deployment.mode, notes.get(deployment.mode, ()),
+                 deployment.skew)
 
 
 def refuse_beyond(limits: Limits, number: int, asked: str) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from autoscaler.ports import Store
 from autoscaler.profile import KEY, Profile, read_profile
 from helperscripts import wiring
 from helperscripts.ask import Ask
@@ -72,7 +73,7 @@ class Desk:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder
         (folder / "store").mkdir()
-        self.store = FileStore(str(folder / "store"))
+        self.store: Store = FileStore(str(folder / "store"))
         self.state = folder / "state"
         monkeypatch.setenv("AUTOSCALER_STORE", f"file://{folder}/store")
         monkeypatch.setenv("AUTOSCALER_STATE", str(self.state))

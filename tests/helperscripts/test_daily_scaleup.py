@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from autoscaler.profile import KEY
 from helperscripts import wiring
+from providerscripts.store.memory import MemoryStore
 from tests.helperscripts.desk import Desk, Said, at_terminal
 from utilities.instant import Instant, from_text
 
@@ -106,15 +108,41 @@ def test_the_deployments_limits_bind(desk: Desk) -> None:
     assert desk.profile.webservers == 7
 
 
+def with_clock(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> At:
+    """A clock that this machine and its Store, now in memory, go by."""
+    clock = At(AT)
+    store = MemoryStore(clock)
+    store.put(KEY, desk.text.encode())
+    desk.store = store
+    monkeypatch.setattr(wiring, "open_store", lambda settings, make=False, judging="daily": store)
+    monkeypatch.setattr(wiring, "clock", lambda: clock)
+    return clock
+
+
+@pytest.mark.parametrize(("off", "code"), [(-61.0, 4), (-19.0, 0), (19.0, 0), (61.0, 4)])
+def test_a_wrong_clock_fires_no_event(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, off: float, code: int
+) -> None:
+    with_clock(desk, monkeypatch)
+    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + off)))
+    before = desk.text
+    said = desk("daily-scaleup", "+2")
+    assert said.code == code
+    assert (desk.text == before) is bool(code)
+    if code:
+        assert f"clock is 61 s {'behind' if off < 0 else 'ahead of'} the Store's, more than 20 s" in said.err
+
+
 def test_an_event_happens_once_though_nodes_fire_it_seconds_apart(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = with_clock(desk, monkeypatch)
     for node, later in ((1, 0.0), (2, 1.0), (3, 59.0)):
-        monkeypatch.setattr(wiring, "clock", lambda later=later: At(Instant(AT + later)))
+        clock.at = Instant(AT + later)
         said = desk("daily-scaleup", "+2", "--node", str(node), "--json")
         assert said.json["changed"] is (node == 1)
     assert desk.profile.webservers == 7
-    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + 3600)))
+    clock.at = Instant(AT + 3600)
     assert desk("daily-scaleup", "+2", "--node", "1", "--json").json["changed"]
     assert desk.profile.webservers == 9
 
@@ -123,12 +151,12 @@ def test_two_machines_that_are_no_nodes_fire_one_event(desk: Desk, monkeypatch: 
     """Each is known by its name, so that a line copied to several machines counts once."""
     import os
 
-    monkeypatch.setattr(wiring, "clock", lambda: At(AT))
+    clock = with_clock(desk, monkeypatch)
     first = desk("daily-scaleup", "+2", "--json").json
     real = os.uname()
     other = os.uname_result((real.sysname, "another", real.release, real.version, real.machine))
     monkeypatch.setattr(os, "uname", lambda: other)
-    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + 61)))
+    clock.at = Instant(AT + 61)
     second = desk("daily-scaleup", "+2", "--json").json
     assert (first["changed"], second["changed"]) == (True, False)
     assert first["event"] != second["event"]
