@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from utilities.errors import AskerErred
+from utilities.errors import AskerErred, Fault
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.ports import Store
     from helperscripts.settings import Settings
 
-__all__ = ["Ask", "Judging", "say", "unheard"]
+__all__ = ["Ask", "Judging", "lost", "say", "streams", "unwritten"]
 
 Judging = Literal["daily", "last", "anew"]
+_lost = False
 
 
 class Ask:
@@ -32,6 +34,7 @@ class Ask:
         self.store_url: str | None = None  # --store
         self.node: int | None = None  # --node
         self.judging: Judging = "daily"  # how the Store is judged for conditional writes; see wiring.open_store
+        self._answered = False
         self._settings: Settings | None = None
         self._store: Store | None = None
         self._deployment: Deployment | None = None
@@ -84,7 +87,7 @@ class Ask:
     @property
     def terminal(self) -> bool:
         """Does a person see what is said?"""
-        return sys.stdout.isatty()
+        return sys.stdout is not None and sys.stdout.isatty()
 
     # What is answered.
 
@@ -98,33 +101,72 @@ class Ask:
         if self.json:
             import json
 
+            self._answered = True
             say(json.dumps(value, indent=1, ensure_ascii=False))
+
+    def failed(self, code: int, lines: Sequence[str], faults: Sequence[Fault] = ()) -> None:
+        """With --json, the failure as the one document on stdout, unless there was an answer; else nothing."""
+        if code and lines and not self._answered:
+            told: dict[str, Any] = {"error": "; ".join(lines), "exit_code": code}
+            if faults:
+                told["faults"] = [{"line": line, "fault": fault} for line, fault in faults]
+            self.answer(told)
 
     def note(self, line: str) -> None:
         """A line beside the answer, on stderr, --json or not."""
-        with suppress(BrokenPipeError):
+        with suppress(OSError):  # as a complaint: the exit code still tells
             click.echo(line, err=True)
 
     def confirm(self, question: str, yes: bool) -> bool:
         """True with `yes`, or when the person at the terminal says so. AskerErred when nobody is there."""
         if yes:
             return True
-        if not sys.stdin.isatty():
+        if sys.stdin is None or not sys.stdin.isatty():
             raise AskerErred(f"{question} Nobody is here to answer: say --yes")
         return click.confirm(question, err=True)
 
 
 def say(text: str) -> None:
-    """On stdout. A reader who has gone ends nothing: what was begun is finished, and its exit code stays true."""
+    """On stdout. One that cannot be written ends nothing: what was begun is finished."""
     try:
         click.echo(text)
-    except BrokenPipeError:
-        unheard()
+    except OSError as err:
+        unwritten(err)
 
 
-def unheard() -> None:
-    """Nobody reads our stdout any more: from now on it leads nowhere, or Python would complain when closing it."""
+def unwritten(err: OSError) -> None:
+    """What `err` kept from stdout is told once on stderr, but for a reader who has gone and knows it.
+
+    From now on stdout leads nowhere, or Python would complain when closing it.
+    """
+    global _lost
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if not isinstance(err, BrokenPipeError):
+        _lost = True
+        with suppress(OSError):
+            click.echo(f"autoscaler: stdout cannot be written ({err.strerror or err}): go on unheard", err=True)
+
+
+def lost() -> bool:
+    """Did stdout fail to take something since this was last asked?"""
+    global _lost
+    was, _lost = _lost, False
+    return was
+
+
+def streams() -> None:
+    """Closed stdin, stdout or stderr become /dev/null, or the next file opened would get their number; what the
+    terminal's encoding lacks is escaped."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free, which is this one
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+        elif number and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _user() -> str:

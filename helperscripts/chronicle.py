@@ -51,7 +51,7 @@ class Chronicle:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size > _LARGEST:
             os.replace(path, path.with_suffix(".log.1"))
-        with path.open("a") as log:
+        with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
             log.write(f"{to_text(SystemClock().now())} {' '.join(text.split())}\n")
 
     def turned(self, good: bool) -> bool | None:

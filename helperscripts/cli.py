@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from helperscripts.ask import Ask
+from helperscripts.ask import Ask, say, streams
 from helperscripts.verb import VerbGroup, asks
 from helperscripts.version import version
 
@@ -117,11 +117,12 @@ def _say_version(ctx: click.Context, _param: click.Parameter, value: bool) -> No
 def cli(ctx: click.Context) -> None:
     """Scales a fleet of plain VM webservers on any cloud: one bucket, one crontab, SSH."""
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        say(ctx.get_help())
 
 
 def main() -> int:
     """`autoscaler`."""
+    streams()
     return int(cli.main(prog_name="autoscaler", standalone_mode=False, obj=Ask()))
 
 
@@ -141,6 +142,7 @@ def daily_scaledown() -> int:
 
 
 def _alone(verb: str) -> int:
+    streams()
     return int(_load(VERBS[verb]).main(prog_name=verb, standalone_mode=False, obj=Ask()))
 
 

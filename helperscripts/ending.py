@@ -8,17 +8,21 @@ from typing import Any
 
 import click
 
-from helperscripts.ask import Ask, unheard
+from helperscripts.ask import Ask, lost, unwritten
 from utilities.errors import DocumentFault, Trouble
 
 __all__ = ["Ends", "complain", "judged", "told"]
 
+UNWRITTEN = 1  # all was well, but for stdout, which did not take the answer: a full disk, say
 OUR_BUG = 70
 INTERRUPTED = 130
 
 
 class Ends(click.Command):
-    """A command whose `main` turns whatever happens into an exit code."""
+    """A command whose `main` turns whatever happens into an exit code.
+
+    Nothing is broken off because stdout takes no answer: that is told on stderr, and what would be 0 is 1 then.
+    """
 
     def main(
         self,
@@ -30,23 +34,29 @@ class Ends(click.Command):
     ) -> Any:
         """Exit with the code; without `standalone_mode` return it."""
         ask = extra.setdefault("obj", Ask())
+        lost()
         try:
             answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             code = answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
         except Exception as err:  # noqa: BLE001  every ending is told here, by its kind
-            code, lines = judged(err, ask if isinstance(ask, Ask) else Ask())
+            ask = ask if isinstance(ask, Ask) else Ask()
+            code, lines = judged(err, ask)
             for line in lines:
                 complain(line)
+            ask.json = ask.json or "--json" in (sys.argv[1:] if args is None else args)
+            ask.failed(code, lines, err.faults if isinstance(err, DocumentFault) else ())
+        if lost() and not code:
+            code = UNWRITTEN
         if standalone_mode:
             sys.exit(code)
         return code
 
     def make_context(self, *args: Any, **more: Any) -> click.Context:
-        """As click's; a reader who has gone while help is printed ends it quietly."""
+        """As click's; help that cannot be written ends it, quietly when its reader has gone."""
         try:
             return super().make_context(*args, **more)
-        except BrokenPipeError:
-            unheard()
+        except OSError as err:
+            unwritten(err)
             raise click.exceptions.Exit(0) from None
 
 
@@ -99,9 +109,8 @@ def _our_bug(err: Exception, ask: Ask) -> str:
     try:
         place = f"the traceback is in {_log(err, ask)}"
     except OSError as why:
-        if not ask.debug:
-            _show_traceback(err)
         place = f"it could not be logged: {why}"
+        place += "" if ask.debug else "; --debug shows the traceback"
     return f"this is a bug of ours ({what}); {place}. Please report it"
 
 
@@ -115,7 +124,7 @@ def _log(err: Exception, ask: Ask) -> str:
     path = ask.state / "log" / "autoscaler.log"
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = "".join(traceback.format_exception(err))
-    with path.open("a") as log:
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as log:
         log.write(f"{to_text(SystemClock().now())} {redact(' '.join(sys.argv))}\n{redact(lines)}\n")
     return str(path)
 

@@ -72,6 +72,7 @@ def examine(ask: Ask) -> Iterator[Check]:
         known, opened = deployment, store
         for what, look in (
             ("profile", lambda: _profile(known, opened)),
+            ("documents", lambda: _documents(known, opened)),
             ("node", lambda: _node(ask, known, opened)),
             ("provider", lambda: _provider(known)),
             ("host keys", lambda: _pins(known)),
@@ -103,12 +104,22 @@ def _settings(ask: Ask) -> Iterator[Check]:
 
 
 def _state(ask: Ask) -> Iterator[Check]:
+    import tempfile
+
     path = ask.state
-    above = path
-    while not above.exists() and above != above.parent:
-        above = above.parent
-    if not os.access(above, os.W_OK):
-        yield Check("state", Found.BAD, f"{path} cannot be written: set AUTOSCALER_STATE or `state:` in settings", 3)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # Written, for neither a full disk nor a mount that is read-only shows in the rights.
+        descriptor, draft = tempfile.mkstemp(dir=path, prefix="doctor-")
+        try:
+            os.write(descriptor, b"x" * 4096)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+            os.unlink(draft)
+    except OSError as err:
+        told = f"{path} cannot be written ({err.strerror or err}): set AUTOSCALER_STATE or `state:` in settings"
+        yield Check("state", Found.BAD, told, 3)
     else:
         yield Check("state", Found.OK, str(path))
 
@@ -150,6 +161,16 @@ def _profile(deployment: Deployment, store: Store) -> Iterator[Check]:
     switch = read_switch(store, time.now())
     if switch is not None:
         yield Check("switch", Found.NOTE, switch.sentence())
+
+
+def _documents(deployment: Deployment, store: Store) -> Iterator[Check]:
+    from helperscripts.survey import survey
+
+    seen = survey(store, deployment)
+    yield from (Check("documents", Found.BAD, fault, 3) for fault in seen.faults)
+    if not seen.faults:
+        told = f"{len(seen.shares)} of shares/ and {len(seen.hearts)} of nodes/ can be read"
+        yield Check("documents", Found.OK, told)
 
 
 def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:

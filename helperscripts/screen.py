@@ -21,9 +21,13 @@ _LEAST_LAST = 24  # a last column narrower than this is not wrapped: the termina
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def _terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()  # None: it is closed
+
+
 def colours() -> bool:
     """Colour only on a terminal that has it, and never against NO_COLOR."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return _terminal() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: str = "", bold: bool = False) -> str:
@@ -33,7 +37,7 @@ def paint(text: str, colour: str = "", bold: bool = False) -> str:
 
 def width() -> int | None:
     """Columns of the terminal; None when nobody looks, and lines may be as long as they are."""
-    return max(40, shutil.get_terminal_size().columns) if sys.stdout.isatty() else None
+    return max(40, shutil.get_terminal_size().columns) if _terminal() else None
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "") -> list[str]:
@@ -110,7 +114,7 @@ def _short(sentence: str, room: int) -> str:
 
 def _rich() -> Any:
     """A rich console on a terminal, else None."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") == "dumb":
+    if not _terminal() or os.environ.get("TERM") == "dumb":
         return None
     try:
         from rich.console import Console

@@ -63,7 +63,7 @@ def find_settings(
     chosen = path or environ.get("AUTOSCALER_SETTINGS")
     if chosen:
         found: Path | None = Path(chosen)
-        if not Path(chosen).exists():
+        if not _there(Path(chosen)):
             by = "--settings" if path else "AUTOSCALER_SETTINGS"
             raise AskerErred(f"{by} names {chosen}, and there is no such file: `autoscaler init` writes one")
     else:

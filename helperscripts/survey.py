@@ -10,7 +10,7 @@ from typing import Any
 from autoscaler.book import StoreClock
 from autoscaler.change import look
 from autoscaler.deployment import Adapter, Deployment, Mode
-from autoscaler.node import Heartbeat, read_heartbeat
+from autoscaler.node import Heartbeat, key_of, read_heartbeat
 from autoscaler.observe import Wish, read_wish
 from autoscaler.ports import Store
 from autoscaler.profile import Profile
@@ -38,7 +38,7 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Survey:
-    """`at` is the Store's time. `faults` are documents that could not be read."""
+    """`at` is the Store's time. `faults` are documents that could not be read, `unread` their keys."""
 
     at: Instant
     deployment: Deployment
@@ -48,6 +48,7 @@ class Survey:
     hearts: tuple[Heartbeat, ...]
     switch: Switch | None
     faults: tuple[str, ...] = field(default=())
+    unread: frozenset[str] = frozenset()
 
     def count(self, states: Iterable[State]) -> int:
         """Webservers in any of these states."""
@@ -72,6 +73,11 @@ class Survey:
     def heart(self, node: int) -> Heartbeat | None:
         """What this node last said of itself."""
         return next((h for h in self.hearts if h.node == node), None)
+
+    @property
+    def partial(self) -> bool:
+        """Is there a share whose webservers nobody can count?"""
+        return any(number_of(key) is not None for key in self.unread)
 
     def plain(self) -> dict[str, Any]:
         """For --json."""
@@ -108,6 +114,7 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
     """Read it all. StoreUnreachable. Without a Deployment its defaults stand in, for the limits."""
     time = StoreClock(SystemClock())
     faults: list[str] = []
+    unread: set[str] = set()
     if deployment is None:
         deployment = Deployment("", Adapter(""))
         faults.append("deployment.yaml: there is none, or it is at fault: see `autoscaler doctor`")
@@ -124,6 +131,7 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
                 shares.append(read_share(found.body, key))
             except DocumentFault as fault:
                 faults.append(str(fault))
+                unread.add(key)
     hearts: list[Heartbeat] = []
     for key in store.keys("nodes/"):
         if (found := store.get(key)) is not None:
@@ -132,10 +140,13 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
                 hearts.append(read_heartbeat(found.body, key))
             except DocumentFault as fault:
                 faults.append(str(fault))
+                unread.add(key)
     switch = read_switch(store, time.now())
     shares.sort(key=lambda s: s.share)
     hearts.sort(key=lambda h: h.node)
-    return Survey(time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults))
+    return Survey(
+        time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread)
+    )
 
 
 def judge(seen: Survey) -> tuple[Level, str]:
@@ -151,7 +162,7 @@ def judge(seen: Survey) -> tuple[Level, str]:
 
 def _counts(seen: Survey) -> str:
     wanted = "no number is" if seen.wish.wanted is None else str(seen.wish.wanted)
-    parts = [f"{wanted} wanted", f"{seen.up} up"]
+    parts = [f"{wanted} wanted", f"{'at least ' if seen.partial else ''}{seen.up} up"]
     for word, states in (("coming", COMING), ("leaving", (State.DRAINING, State.DELETING))):
         if number := seen.count(states):
             parts.append(f"{number} {word}")
@@ -191,8 +202,8 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
 
 def _shortage(seen: Survey) -> Iterable[tuple[Level, str]]:
     wanted = seen.wish.wanted
-    if wanted is None or seen.up >= wanted:
-        return
+    if wanted is None or seen.up >= wanted or seen.partial:
+        return  # who may serve unseen is not missed
     if seen.up == 0:
         yield Level.CRITICAL, "nobody serves visitors"
     elif seen.up < seen.wish.limits.min or seen.up * 2 < wanted:
@@ -211,6 +222,8 @@ def _silence(seen: Survey) -> Iterable[tuple[Level, str]]:
 
 def _silent(seen: Survey, node: int) -> Iterable[str]:
     heart = seen.heart(node)
+    if key_of(node) in seen.unread:
+        return
     if heart is None or heart.heard is None:
         yield f"node {node} was never heard: is its crontab installed?"
     elif seen.at - heart.heard > max(seen.deployment.lease, 3 * seen.deployment.tick):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from helperscripts.ask import Ask
 from helperscripts.chronicle import Chronicle
 from helperscripts.ending import complain, judged
 from helperscripts.screen import ago, flow, progress
-from utilities.errors import HeldElsewhere
+from utilities.errors import HeldElsewhere, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
@@ -102,7 +102,11 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float, chronicle: Chronicle
             if cron and not late:
                 return _End(0, (sentence,), quiet=True)
             raise HeldElsewhere(sentence)
-        world = wiring.world(settings, deployment, ask.store)
+        try:
+            world = wiring.world(settings, deployment, ask.store)
+        except Trouble as trouble:
+            _broken_off(ask, tick, node, trouble)
+            raise
         watched: list[str] = []
         if cron or ask.json:
             report = tick.run(world, deployment, node, partial(_heard, chronicle, lambda _: None))
@@ -132,6 +136,17 @@ def _heard(chronicle: Chronicle, watch: Callable[[str], None], sentence: str) ->
     watch(sentence)
 
 
+def _broken_off(ask: Ask, tick: Tick, node: Node, trouble: Trouble) -> None:
+    """This run ended before it could say so itself: into the node's heartbeat, where `status` finds it."""
+    from autoscaler.book import StoreClock
+    from autoscaler.node import beat
+    from helperscripts import wiring
+
+    doing, codes = {tick.verb: f"broken off: {trouble}"}, {tick.verb: trouble.exit_code}
+    with suppress(Trouble):  # what broke it off is told in any case
+        beat(ask.store, StoreClock(wiring.clock()), node, run=tick.verb, doing=doing, codes=codes)
+
+
 def _take(lock: ExitStack, ask: Ask, tick: Tick, who: str, longest: float) -> tuple[bool, str] | None:
     """Take this machine's lock; else whether its holder is past its deadline, and who that is."""
     from utilities.clock import SystemClock
@@ -142,6 +157,8 @@ def _take(lock: ExitStack, ask: Ask, tick: Tick, who: str, longest: float) -> tu
     now = SystemClock().now()
     try:
         lock.enter_context(held(path, {"verb": tick.verb, "began": to_text(now), "longest": longest}))
+    except Unreachable as err:
+        raise Unreachable(f"{err}: set AUTOSCALER_STATE or `state:` in the settings") from None
     except HeldElsewhere:
         said = holder(path) or {}
         age = _age(said, now)
@@ -192,3 +209,5 @@ def _speak(ask: Ask, end: _End) -> None:
         return
     for line in end.lines:
         complain(line)
+    if report is None:
+        ask.failed(end.code, end.lines)

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from helperscripts.ask import Ask
+from helperscripts.ask import Ask, say
 from helperscripts.ending import Ends
 
 __all__ = ["Verb", "VerbGroup", "asks"]
@@ -114,6 +114,13 @@ class VerbGroup(Ends, _Shown, click.Group):
         more["context_settings"] = {**_NAMES, **(more.get("context_settings") or {})}
         super().__init__(*args, **more)
         self.examples = tuple(examples)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Without a verb: the help, and exit code 2, whatever click it is."""
+        if not args and self.no_args_is_help and not ctx.resilient_parsing:
+            say(ctx.get_help())
+            ctx.exit(2)
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Options, then the verbs below."""

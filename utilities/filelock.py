@@ -10,30 +10,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from utilities.errors import HeldElsewhere
+from utilities.errors import HeldElsewhere, Unreachable
 
 __all__ = ["held", "holder"]
 
 
 @contextmanager
 def held(path: Path, who: dict[str, Any]) -> Iterator[None]:
-    """Hold the lock at `path`, leaving `who` readable in it. HeldElsewhere at once when another process has it.
+    """Hold the lock at `path`, leaving `who` readable in it. HeldElsewhere at once when another process has it,
+    Unreachable when the file cannot be made or written.
 
     A lock file that we did not take is never touched, and a taken one is left in place: removing it would let
     two holders lock two files of one name.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = None
     try:
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **who}).encode(), 0)
         except BlockingIOError:
             raise HeldElsewhere(f"{path} is held by {_told(holder(path))}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **who}).encode(), 0)
+        except OSError as err:
+            raise Unreachable(f"{path} cannot be written ({err.strerror or err})") from None
         yield
     finally:
-        os.close(descriptor)
+        if descriptor is not None:
+            os.close(descriptor)
 
 
 def holder(path: Path) -> dict[str, Any] | None:

@@ -10,7 +10,7 @@ import click
 from helperscripts.ask import Ask
 from helperscripts.screen import paint, table
 from helperscripts.verb import Verb, asks
-from utilities.errors import AskerErred, Trouble
+from utilities.errors import DocumentFault, Trouble
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
@@ -96,7 +96,7 @@ def _fleet(ask: Ask) -> tuple[Deployment, list[Record]]:
     deployment = ask.deployment
     seen = survey(ask.store, deployment)
     if seen.faults:
-        raise AskerErred("; ".join(seen.faults))
+        raise DocumentFault(ask.store.where, seen.faults)
     skipped = (State.GONE, State.LAPSED, State.REQUESTED)
     return deployment, [r for s in seen.shares for r in s.records.values() if r.state not in skipped]
 

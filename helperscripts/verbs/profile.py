@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,8 +12,12 @@ from helperscripts.verb import Verb, VerbGroup, asks
 
 if TYPE_CHECKING:
     from autoscaler.profile import Profile
+    from autoscaler.wish import Limits
 
 __all__ = ["command"]
+
+MOST_NODES = 99  # as many ordinals as the settings' `node:` takes
+NO_LIMIT = 1_000_000
 
 
 @click.group(
@@ -101,9 +106,9 @@ def check(ask: Ask, file: str | None) -> None:
     """
     from autoscaler.change import look
     from autoscaler.profile import KEY, no_profile, read_profile
-    from autoscaler.wish import Limits, wanted
+    from autoscaler.wish import tighten, wanted
     from helperscripts import wiring
-    from utilities.errors import DocumentFault
+    from utilities.errors import DocumentFault, Fault
 
     ask.judging = "last"
     if file is None:
@@ -113,13 +118,31 @@ def check(ask: Ask, file: str | None) -> None:
     else:
         where = "stdin" if file == "-" else file
         profile = read_profile(_text(file), where)
+    if (profile.autoscalers or 1) > MOST_NODES:
+        told = f"NO_AUTOSCALERS={profile.autoscalers}: there are at most {MOST_NODES}, and no node serves the rest"
+        raise DocumentFault(where, [Fault(profile.line_of("NO_AUTOSCALERS"), told)])
+    limits = tighten(_bounds(ask, file is None), profile)
     try:
-        wanted(profile, Limits(), wiring.clock().now())
+        held = wanted(profile, limits, wiring.clock().now())
     except DocumentFault as fault:
         raise DocumentFault(where, fault.faults) from None
+    binds = limits.clamp(profile.webservers)[1]
+    notes = [*([binds] if binds else []), *held.notes]
     sentence = f"{where}: no fault; {profile.webservers} webservers, {profile.mode}"
-    ask.say(sentence)
-    ask.answer({"sentence": sentence, "where": where, "profile": _plain(profile)})
+    ask.say(sentence, *(f"Note: {note}" for note in notes))
+    ask.answer({"sentence": sentence, "where": where, "profile": _plain(profile), "notes": notes})
+
+
+def _bounds(ask: Ask, stored: bool) -> Limits:
+    """Those that the Store's Deployment sets; for a file, or without one that can be read, none but its own."""
+    from autoscaler.wish import Limits
+    from helperscripts.terms import terms_of
+    from utilities.errors import DocumentFault
+
+    with suppress(DocumentFault):  # `doctor` tells the Deployment's faults
+        if stored:
+            return terms_of(ask).limits
+    return Limits(max=NO_LIMIT)
 
 
 def _text(file: str) -> str:

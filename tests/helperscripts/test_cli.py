@@ -142,11 +142,13 @@ def test_our_bug_is_one_sentence_and_a_traceback_in_the_log(tmp_path: Path) -> N
     assert "Traceback" in shown.stderr
 
 
-def test_a_log_that_cannot_be_written_hides_nothing(tmp_path: Path) -> None:
+def test_a_log_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     said = CliRunner().invoke(failing(RuntimeError("x")), [], env={"AUTOSCALER_STATE": f"{tmp_path}/file/state"})
     assert said.exit_code == 70
-    assert "Traceback" in said.stderr
+    assert said.stderr.count("\n") == 1
+    assert "it could not be logged: " in said.stderr
+    assert "RuntimeError: x" in said.stderr
 
 
 def test_a_reader_who_goes_away_is_no_trouble(machine: OperatorMachine) -> None:
