@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.ports import BalancerUnreachable
 from helperscripts.permission import hindrance
 from providerscripts.balancers.wholefile import WholeFile
 from tests.helperscripts.machine import OperatorMachine
+from utilities.errors import Unreachable
 
 OTHER = 65534  # nobody
 
@@ -42,7 +42,7 @@ def as_other(path: Path) -> tuple[str, bool]:
                 with whole.locked("try"):
                     whole.replace("new\n")
                 could = b"1"
-            except BalancerUnreachable:
+            except Unreachable:
                 could = b"0"
             answer = told.encode() + b"\0" + could
         finally:
