@@ -69,9 +69,15 @@ class HaproxyBalancer:
     # --- asking ---------------------------------------------------------------------------------------------
 
     def admitted(self) -> tuple[Member, ...]:
-        """Who is admitted in the running HAProxy, whatever its own checks think of them at the moment."""
-        rows = self._ours(self._layout())
-        return tuple(Member(n, rows[n].address, rows[n].port) for n in sorted(rows) if rows[n].admitted)
+        """Who is admitted in the running HAProxy, whatever its own checks think of them at the moment.
+
+        One that the file lacks, so that a restart would lose it, has port 0: it is admitted, but not as anybody
+        can wish it. So who reconciles names it to `admit` or `withdraw`, and either heals it.
+        """
+        running = self._runtime.servers(self.backend)  # before the file: whom an admit brings is in the file first
+        layout = self._layout()
+        rows = [row for n, row in sorted(running.items()) if n not in layout.foreign and row.admitted]
+        return tuple(Member(r.name, r.address, r.port if r.name in layout.members else 0) for r in rows)
 
     def connections(self, name: str) -> int | None:
         """Requests running on it or waiting for it; 0 when HAProxy does not know it.
@@ -110,7 +116,9 @@ class HaproxyBalancer:
     def prepare(self) -> bool:
         """Write a file with no server in it, if there is none: HAProxy needs one to start. True: written."""
         with self._whole.locked("prepare"):
-            return self._whole.read() is None and self._write(self._layout(), {})
+            if self._whole.read() is not None:
+                return False
+            return self._write(self._layout(running=self._runtime.listens()), {})
 
     def admit(self, member: Member) -> None:
         """Into the file, then into the runtime; heals whatever was left half done for this name."""
@@ -185,9 +193,16 @@ class HaproxyBalancer:
 
     # --- how ------------------------------------------------------------------------------------------------
 
-    def _layout(self) -> Layout:
-        """The file as it stands, laid out for rendering."""
+    def _layout(self, running: bool = True) -> Layout:
+        """The file as it stands, laid out for rendering; a first one only where HAProxy serves nobody."""
         present = self._whole.read()
+        if present is None and running and (rows := self._runtime.servers(self.backend)):
+            who = ", ".join(sorted(rows)[:3]) + (", ..." if len(rows) > 3 else "")
+            raise BalancerUnreachable(
+                f"{self._whole.path} is gone while HAProxy still runs with {len(rows)} webservers of backend "
+                f"{self.backend} ({who}), and would lose them when it starts anew: restore it from its backup, or "
+                f"write it anew with a `backend {self.backend}`; the next Round then enters the webservers"
+            )
         base = default_config(self.bind, self.socket, self.backend, self.check) if present is None else present
         where = str(self._whole.path)
         try:

@@ -79,6 +79,16 @@ class Runtime:
             raise BalancerUnreachable(f"HAProxy at {self.where}: {said}; the stats socket needs `level admin`")
         return said
 
+    def listens(self) -> bool:
+        """Is anybody there? BalancerUnreachable when that cannot be known."""
+        try:
+            self._connect().close()
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except OSError as err:
+            raise BalancerUnreachable(f"whether HAProxy runs at {self.where} cannot be known: {err}") from None
+        return True
+
     def _connect(self) -> socket.socket:
         if self._tcp:
             host = self._tcp["host"].strip("[]")

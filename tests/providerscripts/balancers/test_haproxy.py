@@ -280,6 +280,61 @@ def test_prepare_writes_a_first_file_and_keeps_any_other(tmp_path: Path) -> None
     assert file.read_text() == "# mine\n"
 
 
+@pytest.mark.parametrize("template", [False, True])
+def test_a_file_that_is_gone_is_not_made_anew_under_a_running_fleet(proxy: Proxy, template: bool) -> None:
+    """One with the default's frontend and a lone webserver would be what the next restart serves."""
+    pattern = proxy.folder / "haproxy.template"
+    pattern.write_text(proxy.file.read_text())
+    balancer = build(proxy.options(check=False, **({"template": str(pattern)} if template else {})))
+    for member in (A, B):
+        balancer.admit(member)
+    last = proxy.file.read_text()
+    proxy.file.unlink()
+    for verb in (
+        balancer.admitted,
+        balancer.differences,
+        balancer.prepare,
+        lambda: balancer.admit(C),
+        lambda: balancer.withdraw(A.name),
+        lambda: balancer.forget(A.name),
+    ):
+        with pytest.raises(BalancerUnreachable, match=r"is gone while HAProxy still runs with 2 webservers.*restore"):
+            verb()
+    assert not proxy.file.exists()
+    assert {n for n, row in proxy.runtime.servers("web").items() if row.admitted} == {A.name, B.name}
+    proxy.file.write_text(last)
+    balancer.admit(C)
+    assert balancer.admitted() == (A, B, C)
+
+
+def test_a_first_file_is_made_for_an_haproxy_that_serves_nobody(proxy: Proxy) -> None:
+    proxy.file.unlink()
+    balancer = build(proxy.options(check=False, bind=f"{proxy.address}:{proxy.port}"))
+    assert balancer.admitted() == ()
+    assert not proxy.file.exists()
+    balancer.admit(A)
+    assert balancer.admitted() == (A,)
+    assert f"bind {proxy.address}:{proxy.port}\n" in proxy.file.read_text()
+
+
+def test_whom_the_file_lacks_is_not_as_anybody_wishes_it(proxy: Proxy) -> None:
+    """Else a Round finds all well, and the next restart has nobody: each is to be admitted, or withdrawn, again."""
+    empty = proxy.file.read_text()
+    balancer = build(proxy.options(check=False))
+    for member in (A, B, C):
+        balancer.admit(member)
+    proxy.file.write_text(empty)
+    seen = balancer.admitted()
+    assert [(m.name, m.port) for m in seen] == [(A.name, 0), (B.name, 0), (C.name, 0)]
+    balancer.admit(A)
+    balancer.admit(B)
+    assert balancer.admitted() == (A, B, Member(C.name, C.address, 0))
+    assert balancer.withdraw(C.name)
+    assert balancer.admitted() == (A, B)
+    proxy.reload()
+    assert balancer.admitted() == (A, B)
+
+
 def test_mode_owner_and_link_of_the_file_are_kept(proxy: Proxy) -> None:
     real = proxy.folder / "real.cfg"
     proxy.file.rename(real)
@@ -336,7 +391,7 @@ def test_killed_before_and_after_every_step_the_same_verb_again_ends_right(proxy
             said, _ = process.communicate()
             assert process.returncode in (0, -signal.SIGKILL), said
             seen = balancer.admitted()
-            assert set(seen) <= {A, B}
+            assert {m.name for m in seen} <= {A.name, B.name}
             if at % 2 == 0:
                 proxy.reload()  # whatever was left is a file that HAProxy loads, and never the older wish
                 if seen == wished:
