@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from autoscaler.ports import BalancerUnreachable
-from utilities.errors import HeldElsewhere
+from utilities.errors import HeldElsewhere, Unreachable
 from utilities.filelock import held, holder
 
 __all__ = ["WholeFile"]
@@ -46,8 +46,8 @@ class WholeFile:
                         f"{self.path}: locked for {self._patience:g} s by process {who.get('pid', 'unknown')}"
                     ) from None
                 time.sleep(0.01)
-            except OSError as err:
-                raise BalancerUnreachable(f"{self.lock}: {err.strerror}") from None
+            except Unreachable as err:
+                raise BalancerUnreachable(str(err)) from None
         try:
             yield
         finally:

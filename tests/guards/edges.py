@@ -221,8 +221,8 @@ EDGES: tuple[Guard, ...] = (
         "file lock: its holder is untouched",
         "Who does not get it writes nothing into it.",
         "utilities/filelock.py",
-        "    try:\n        try:\n            fcntl.flock(",
-        "    try:\n        os.ftruncate(descriptor, 0)\n        try:\n            fcntl.flock(",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n            os.ftruncate(descriptor, 0)\n",
+        "            os.ftruncate(descriptor, 0)\n            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         (EDGE + "who_does_not_get_a_lock_leaves_its_holders_name",),
     ),
     Guard(
@@ -237,8 +237,8 @@ EDGES: tuple[Guard, ...] = (
         "file lock: it stays in place",
         "Removed, two could lock two files of one name.",
         "utilities/filelock.py",
-        "    finally:\n        os.close(descriptor)\n",
-        "    finally:\n        os.close(descriptor)\n        path.unlink()\n",
+        "            os.close(descriptor)\n",
+        "            os.close(descriptor)\n            path.unlink()\n",
         (EDGE + "a_lock_file_stays_where_it_is",),
     ),
     Guard(

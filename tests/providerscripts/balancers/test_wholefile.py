@@ -82,3 +82,11 @@ def test_what_a_killed_one_left_is_cleared(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(BalancerUnreachable, match="cannot be written: No such file"):
         WholeFile(tmp_path / "none" / "file").replace("new")
+
+
+def test_a_lock_that_cannot_be_made_is_the_balancers_trouble(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way of a folder")
+    whole = WholeFile(blocked / "haproxy.cfg")
+    with pytest.raises(BalancerUnreachable, match="cannot be written"), whole.locked("admit"):
+        pytest.fail("it was locked")
