@@ -221,8 +221,9 @@ EDGES: tuple[Guard, ...] = (
         "file lock: its holder is untouched",
         "Who does not get it writes nothing into it.",
         "utilities/filelock.py",
-        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n            os.ftruncate(descriptor, 0)\n",
-        "            os.ftruncate(descriptor, 0)\n            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
+        "            os.ftruncate(descriptor, 0)\n"
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)\n",
         (EDGE + "who_does_not_get_a_lock_leaves_its_holders_name",),
     ),
     Guard(
