@@ -105,11 +105,11 @@ class Reconciling:
         if fleet is None:
             return []
         known = {name for share in shares for name in share.records} | set(fleet.by_name)
-        ours = [n for n in admitted if (p := parse_name(n)) is not None and p.pool == self._deployment.pool]
+        pool = self._deployment.pool
+        ours = {n: p for n in admitted if (p := parse_name(n)) is not None and p.pool == pool}
         why = "no record knows it and the Provider does not list it"
-        strange = (n for n in ours if n not in known)
         # Created and admitted since we read the shares, it is no stranger: its own share is asked once more.
-        gone = [n for n in strange if (p := parse_name(n)) is not None and self._now(p.share, n) is None]
+        gone = [n for n, p in ours.items() if n not in known and self._now(p.share, n) is None]
         steps = [Step(Kind.WITHDRAW, n, why, healing=True) for n in gone]
         return [self._deeds.withdraw(step, sealed=True) for step in steps]
 

@@ -65,10 +65,11 @@ def test_a_name_that_nobody_knows_is_withdrawn_a_foreign_one_and_a_listed_one_no
         Member("ws-web-1-0066", "10.9.9.9", 80),
         Member("ws-web-1-0077", stray.address, 80),
         Member("old-server", "10.9.9.8", 80),
+        Member("ws-shop-1-0001", "10.9.9.7", 80),  # another pool's
     ):
         rig.balancer.admit(member)
     rig.round()
-    assert set(rig.admitted) == {*rig.up, "ws-web-1-0077", "old-server"}
+    assert set(rig.admitted) == {*rig.up, "ws-web-1-0077", "old-server", "ws-shop-1-0001"}
 
 
 @pytest.mark.parametrize("trouble", [Refused("haproxy -c says no"), BalancerUnreachable("no socket")])

@@ -15,19 +15,11 @@ ATTACKS = "tests/autoscaler/test_attacks.py::test_"
 ERRANDS: tuple[Guard, ...] = (
     # --- the Balancers hold what the records call up ---
     Guard(
-        "reconciling reads our share anew",
-        "Whom a Cycle made and admitted while a Round climbed is no stranger.",
-        "autoscaler/round.py",
-        ".done(self.book.open(), fleet)",
-        ".done(mine, fleet)",
-        (MORE + "whom_a_cycle_made_while_a_round_climbed_is_no_stranger",),
-    ),
-    Guard(
         "a name that nobody knows is withdrawn",
         "What no record knows and the listing does not show gets no visitors.",
         "autoscaler/reconciling.py",
-        "for n in ours if n not in known)",
-        "for n in ours if n not in known and not ours)",
+        "if n not in known and self._now",
+        "if n not in known and not ours and self._now",
         (RECONCILING + "a_name_that_nobody_knows_is_withdrawn_a_foreign_one_and_a_listed_one_not",),
     ),
     Guard(
@@ -42,8 +34,8 @@ ERRANDS: tuple[Guard, ...] = (
         "a foreign name is not withdrawn",
         "Only names of our own pool are ours to withdraw.",
         "autoscaler/reconciling.py",
-        "[n for n in admitted if (p := parse_name(n)) is not None and p.pool == self._deployment.pool]",
-        "list(admitted)",
+        " and p.pool == pool}",
+        "}",
         (RECONCILING + "a_name_that_nobody_knows_is_withdrawn_a_foreign_one_and_a_listed_one_not",),
     ),
     Guard(
@@ -393,7 +385,7 @@ ERRANDS: tuple[Guard, ...] = (
         "Created and admitted since the shares were read, it is no stranger.",
         "autoscaler/reconciling.py",
         " and self._now(p.share, n) is None]",
-        "]",
+        " and p]",
         (RECONCILING + "one_created_and_admitted_meanwhile_is_no_stranger",),
     ),
 )
