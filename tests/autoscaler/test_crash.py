@@ -118,13 +118,13 @@ def test_the_deaths_reach_the_calls_that_matter() -> None:
     } <= reached  # fmt: skip
 
 
-def test_without_the_record_before_the_deed_a_death_would_lose_a_machine() -> None:
-    """The check bites: a machine made without a record is never lost sight of as a discovery, yet never up."""
+def test_a_machine_that_no_record_knows_is_never_up() -> None:
+    """What `ends_right` asks bites: made past the records, it stays a discovery, and the two never come to agree."""
     rig = grown()
-    try:
-        rig.provider.faults.next("create", Fault.LOST_ANSWER)
+    rig.provider.faults.next("create", Fault.LOST_ANSWER)
+    with pytest.raises(Doubtful):
         rig.provider.create(rig.order("ws-web-1-0099"))
-    except Doubtful:
-        pass
     rig.settle(60)
-    assert rig.up != rig.alive
+    assert "ws-web-1-0099" in rig.alive
+    assert "ws-web-1-0099" not in rig.up
+    assert "ws-web-1-0099" not in rig.admitted
