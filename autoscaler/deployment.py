@@ -202,6 +202,7 @@ def _ladder(section: Section) -> Ladder:
             marker=inner.text("marker", ""),
             service=inner.text("service", ""),
             disk_percent=inner.integer("disk_percent", 95, low=1, high=100),
+            one_in=inner.integer("one_in", 1, low=1, high=1000),
         )
         inner.unknown()
     ladder = Ladder(

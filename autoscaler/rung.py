@@ -30,6 +30,7 @@ class Ssh:
     marker: str = ""  # a file that exists once the webserver is built; empty: no marker asked
     service: str = ""  # a systemd unit that must be active; empty: none asked
     disk_percent: int = 95  # fuller than this is a bad answer
+    one_in: int = 1  # a Round asks the SSH rungs of one in so many, or of fewer where the fleet is too large
 
 
 @dataclass(frozen=True)
