@@ -8,21 +8,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from autoscaler.ports import Clock, LostRace, Store, StoreUnreachable
 from utilities.instant import Instant, to_text
 
-__all__ = ["StoreJournal"]
+__all__ = ["Noted", "StoreJournal"]
 
+T = TypeVar("T")
 _FORMAT = 1
 _DAY_MS = 24 * 3600 * 1000
 _KIND = re.compile(r"[a-z][a-z0-9_-]{0,40}")
 _KEY = re.compile(r"journal/(\d{4}-\d\d-\d\d)/(\d+)-([a-z][a-z0-9_-]*)-(\d{8})\.jsonl")
 _DAY = re.compile(r"journal/(\d{4}-\d\d-\d\d)/")
 _OURS = ("format", "node", "kind", "run")
+_ALONE = 3  # so many days are listed one by one; who reads on lists all that is left at once
+_ALONE_SINCE = 31  # the same where it is known how far back is read
+
+
+@dataclass(frozen=True)
+class Noted:
+    """An entry and where it stands. `written`, `node` and `kind` are what its key tells; None and "" where it
+    tells nothing. `fault` says why it cannot be read; else it is empty."""
+
+    key: str
+    line: int
+    written: Instant | None
+    node: int | None
+    kind: str
+    entry: Mapping[str, Any]
+
+    @property
+    def fault(self) -> str:
+        """Why nobody can read it; empty when it can be read."""
+        return str(self.entry.get("unreadable", ""))
 
 
 class StoreJournal:
@@ -74,21 +97,74 @@ class StoreJournal:
         entries.sort(key=lambda item: item[:3])
         return [entry for *_, entry in entries]
 
-    def prune(self, keep_days: int = 90) -> int:
-        """Remove whole days older than this; how many objects went. StoreUnreachable, with some of them
-        gone.
+    def back(
+        self,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        node: int | None = None,
+        kind: str | None = None,
+    ) -> Iterator[Noted]:
+        """All nodes' entries from `until` (now) back to `since`, newest first by the time they were written.
 
-        Today is what the Store's clock says: this machine's may stand in another year.
+        Fetches as it is read, so that who stops early reads little. Last, where it was needed to list all there
+        is, come days that are not yet and what has no key of ours: that is never left out, for nobody knows its
+        time. StoreUnreachable on the way.
+        """
+        for keys in self._days_back(since, until):
+            told = [(key, *_of_key(key)) for key in keys]
+            wanted = [
+                (written, key, found, word)
+                for key, written, found, word in told
+                if written is None
+                or (
+                    (since is None or written >= since)
+                    and (until is None or written < until)
+                    and (node is None or found == node)
+                    and (kind is None or word == kind)
+                )
+            ]
+            wanted.sort(key=lambda item: (item[0] is not None, item[0] or 0.0, item[1]), reverse=True)
+            rest = iter(wanted)
+            while some := list(islice(rest, 2 * self._readers)):
+                bodies = dict(self._fetch([key for _, key, *_ in some]))
+                for written, key, found, word in some:
+                    entries = list(_entries(key, bodies[key])) if key in bodies else []
+                    for line, entry in reversed(list(enumerate(entries, 1))):
+                        yield Noted(key, line, written, found, word, entry)
+
+    def prune(self, keep_days: int = 90, most: int | None = None) -> int:
+        """Remove what was written on days older than this, the oldest first; how many objects went.
+
+        At most `most` in one call. StoreUnreachable, with some of them gone. Today is what the Store's clock says:
+        this machine's may stand in another year.
         """
         keys = self._store.keys("journal/")
         newest = next((found for key in reversed(keys) if (found := self._store.get(key))), None)
         if newest is None:
             return 0
         first = (datetime.fromtimestamp(newest.date, UTC).date() - timedelta(days=keep_days)).isoformat()
-        old = [key for key in keys if (day := _DAY.match(key)) and day[1] < first]
-        for key in old:
-            self._store.delete(key)
+        old = [key for key in keys if (day := _DAY.match(key)) and day[1] < first][:most]
+        self._each(self._store.delete, old)
         return len(old)
+
+    def _days_back(self, since: Instant | None, until: Instant | None) -> Iterator[list[str]]:
+        """Keys of a day at a time, the newest first; last those of days that are not yet, and what bears no day."""
+        # A day ahead of us, for others' clocks differ from ours.
+        last = date.fromisoformat(_place(self._clock.now() if until is None else until)[0])
+        last += timedelta(days=1 if until is None else 0)
+        first = date.fromisoformat(_place(since)[0]) if since is not None else None
+        for back in range(_ALONE if first is None else _ALONE_SINCE):
+            day = last - timedelta(days=back)
+            if first is not None and day < first:
+                return
+            yield self._store.keys(f"journal/{day.isoformat()}/")
+        days: dict[str, list[str]] = {}
+        for key in self._store.keys("journal/"):
+            found = _DAY.match(key)
+            days.setdefault(found[1] if found else "", []).append(key)
+        for name in sorted(days, reverse=True):
+            if name < day.isoformat() or (until is None and name > last.isoformat()):
+                yield days[name]
 
     def _wanted(self, since: Instant | None) -> list[str]:
         """Keys of all that may have been written since: listed by day, the first day from its millisecond
@@ -116,16 +192,18 @@ class StoreJournal:
 
     def _fetch(self, keys: list[str]) -> Iterator[tuple[str, bytes]]:
         """Bodies in the order of the keys; one pruned meanwhile is left out."""
+        for stored in self._each(self._store.get, keys):
+            if stored is not None:
+                yield stored.key, stored.body
+
+    def _each(self, do: Callable[[str], T], keys: list[str]) -> list[T]:
+        """Many keys at once."""
         if self._readers > 1 and len(keys) > 8:
             from concurrent.futures import ThreadPoolExecutor
 
             with ThreadPoolExecutor(self._readers) as pool:
-                found = list(pool.map(self._store.get, keys))
-        else:
-            found = [self._store.get(key) for key in keys]
-        for stored in found:
-            if stored is not None:
-                yield stored.key, stored.body
+                return list(pool.map(do, keys))
+        return [do(key) for key in keys]
 
 
 def _place(at: Instant) -> tuple[str, int]:
@@ -134,14 +212,21 @@ def _place(at: Instant) -> tuple[str, int]:
     return moment.date().isoformat(), min(seconds * 1000 + moment.microsecond // 1000, _DAY_MS - 1)
 
 
+def _of_key(key: str) -> tuple[Instant | None, int | None, str]:
+    """(written, node, kind) as the key tells; (None, None, "") when it is none of ours."""
+    known = _KEY.fullmatch(key)
+    if known is None:
+        return None, None, ""
+    try:
+        start = datetime.fromisoformat(known[1]).replace(tzinfo=UTC)
+    except ValueError:
+        return None, None, ""
+    return Instant(start.timestamp() + int(known[4]) / 1000), int(known[2]), known[3]
+
+
 def _entries(key: str, body: bytes) -> Iterator[Mapping[str, Any]]:
-    at = ""
-    if known := _KEY.fullmatch(key):
-        try:
-            start = datetime.fromisoformat(known[1]).replace(tzinfo=UTC)
-            at = to_text(Instant(start.timestamp() + int(known[4]) / 1000))
-        except ValueError:
-            at = ""
+    written = _of_key(key)[0]
+    at = to_text(written) if written is not None else ""
     lines = body.split(b"\n")
     if lines and not lines[-1]:
         lines.pop()

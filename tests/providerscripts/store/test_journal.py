@@ -181,6 +181,78 @@ def test_prune_keeps_ninety_days_by_the_stores_clock(clock: Turned) -> None:
     assert store.keys("") == ["journal/2027-02-24/1-cycle-27000250.jsonl", "journal/readme"]
 
 
+def test_a_prune_is_bounded_and_takes_the_oldest_first(store: Store) -> None:
+    """On every adapter: many old entries go in three goes, by a node in another year too, and nothing else goes."""
+    days = 3 if store.where.startswith("s3") else 10
+    body = b'{"format": 1}\n'
+    for number in range(days * 100):
+        day, millisecond = divmod(number, 100)
+        store.put(f"journal/2020-01-{day + 1:02d}/1-cycle-{millisecond:08d}.jsonl", body)
+    now = StoreJournal(store, 1, SystemClock())
+    now.write("cycle", 1, {})
+    mad = StoreJournal(store, 1, Turned("2090-01-01T00:00:00Z"))
+    most = days * 40 + 10
+    assert mad.prune(90, most) == most
+    left = [key for key in store.keys("journal/") if "2020" in key]
+    day, millisecond = divmod(most, 100)
+    assert (len(left), left[0]) == (
+        days * 100 - most, f"journal/2020-01-{day + 1:02d}/1-cycle-{millisecond:08d}.jsonl",
+    )  # fmt: skip
+    assert [mad.prune(90, most), mad.prune(90, most), mad.prune(90, most)] == [most, days * 20 - 20, 0]
+    assert len(now.read()) == 1
+
+
+def test_back_reads_newest_first_and_only_what_is_taken(clock: Turned) -> None:
+    store = FaultyStore(MemoryStore(clock))
+    pens = [StoreJournal(store, node, clock, readers=4) for node in (1, 2)]
+    for number in range(300):
+        pens[number % 2].write("cycle" if number % 3 else "wish", number, {})
+        clock.at += 60
+    store.calls.clear()
+    taken = [noted.entry["run"] for noted, _ in zip(pens[0].back(), range(20), strict=False)]
+    assert taken == list(range(299, 279, -1))
+    assert len([verb for verb, _ in store.calls if verb == "get"]) <= 24
+    assert [key for verb, key in store.calls if verb == "keys"] == ["journal/2026-11-23/", "journal/2026-11-22/"]
+    store.calls.clear()
+    assert [n.entry["run"] for n in pens[0].back(node=2, kind="wish")] == list(range(297, 0, -6))
+    fetched = [key for verb, key in store.calls if verb == "get"]
+    assert len(fetched) == 50, "the key tells node and kind: the others are not fetched"
+    began = from_text("2026-11-22T07:30:00.250Z")
+    window = [n.entry["run"] for n in pens[0].back(Instant(began + 600), Instant(began + 720))]
+    assert window == [11, 10], "since is included, until is not"
+
+
+def test_back_reaches_the_oldest_whatever_lies_between(clock: Turned) -> None:
+    store = MemoryStore(clock)
+    journal = StoreJournal(store, 1, clock)
+    for days in (0, 1, 40, 300):
+        clock.at += days * DAY
+        journal.write("cycle", days, {})
+    store.put("journal/readme", b"someone's")
+    store.put("journal/2026-99-99/2-cycle-27000400.jsonl", b"x")
+    StoreJournal(store, 2, Turned("2090-01-01T00:00:00Z")).write("cycle", 9, {})
+    found = list(journal.back())
+    assert [n.entry.get("run") for n in found if n.written is not None] == [300, 9, 40, 1, 0]
+    assert sorted((n.key, bool(n.fault), n.line) for n in found if n.written is None) == [
+        ("journal/2026-99-99/2-cycle-27000400.jsonl", True, 1), ("journal/readme", True, 1),
+    ]  # fmt: skip
+    since = Instant(from_text("2026-11-22T00:00:00Z"))
+    assert [n.entry["run"] for n in journal.back(since) if n.written] == [300, 9, 40, 1, 0]
+    assert [n.entry["run"] for n in journal.back(since, Instant(since + 2 * DAY))] == [1, 0]
+
+
+def test_back_of_a_journal_that_cannot_be_asked_is_not_empty(clock: Turned) -> None:
+    store = FaultyStore(MemoryStore(clock))
+    journal = StoreJournal(store, 1, clock)
+    assert list(journal.back()) == []
+    journal.write("cycle", 1, {})
+    for verb in ("keys", "get"):
+        fault = store.fault(How.UNREACHABLE, verb)
+        with pytest.raises(StoreUnreachable):
+            list(journal.back())
+        store.faults.remove(fault)
+
+
 def test_prune_of_nothing(clock: Turned) -> None:
     assert StoreJournal(MemoryStore(clock), 1, clock).prune() == 0
 
