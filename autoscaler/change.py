@@ -25,6 +25,7 @@ class Look:
     profile: Profile | None
     version: str | None
     date: Instant | None  # the Store's time in that answer; None when nothing was there to bear it
+    modified: Instant | None = None  # when the Store took it
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def look(store: Store) -> Look:
     except UnicodeDecodeError as err:
         line = stored.body.count(b"\n", 0, err.start) + 1
         raise DocumentFault(where, [Fault(line, "not UTF-8 text")]) from None
-    return Look(read_profile(text, where), stored.version, stored.date)
+    return Look(read_profile(text, where), stored.version, stored.date, stored.modified)
 
 
 def change_profile(

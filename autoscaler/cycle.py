@@ -19,6 +19,7 @@ from autoscaler.observe import Wish, boot_trouble, fleet_now, read_wish
 from autoscaler.outcome import Done, Outcome, Report
 from autoscaler.plan import Kind, Plan
 from autoscaler.ports import Conditional
+from autoscaler.replaying import replay
 from autoscaler.share import Share
 from autoscaler.turn import TAKEN_BACK, Turned, answer
 from autoscaler.webserver import COMING, State
@@ -71,7 +72,7 @@ class _Cycle(Errand):
 
     def wish(self) -> Wish:
         """The wish this Cycle works on; a document at fault ends it before anything is touched."""
-        wish = read_wish(self.world.store, self.deployment, self.time)
+        wish = read_wish(self.world.store, self.deployment, self.time, self.world.timetable)
         if wish.fault is not None:
             raise wish.fault
         if self.node.ordinal > wish.nodes and not self.book.peek().billable:
@@ -83,6 +84,16 @@ class _Cycle(Errand):
                 ],
             )
         return wish
+
+    def replayed(self, wish: Wish) -> Wish:
+        """What fell due and was missed is written into the Profile first; in every mode, as the daily verbs do."""
+        if wish.seen is None or wish.replay.profile is None:
+            return wish
+        ours = replay(self.world, self.time, wish.seen, self.deployment.limits)
+        if ours is not None:
+            self.tell(ours.sentence)
+            self.write(ours.entry(), kind="wish")
+        return self.wish()
 
     def question(self, wish: Wish, mine: Share, runs: Mapping[str, Run], resize: bool) -> Inputs:
         """Everything the decision needs, as it is now."""
@@ -102,7 +113,7 @@ class _Cycle(Errand):
     def run(self, once: bool) -> Report:
         boot, _ = boot_trouble(self.world, 0.0)
         self.begin(boot=boot, conditional=self.world.store.conditional.value)
-        wish = self.wish()
+        wish = self.replayed(self.wish())
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()
         self.take(self.question(wish, mine, self.heart.runs, True))

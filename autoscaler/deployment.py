@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from autoscaler.entry import Entry, read_entries
 from autoscaler.rung import Http, Ladder, Ssh
 from autoscaler.section import Section
 from autoscaler.wish import Limits
@@ -76,6 +77,8 @@ class Deployment:
     lease: float = 180.0
     skew: float = 20.0
     round_budget: float = 50.0
+    schedule: tuple[Entry, ...] = ()
+    journal_days: int = 90  # older decisions are forgotten
 
     def hurried(self, times: float) -> Deployment:
         """The same with every waiting period divided. Network time-outs stay: a network does not hurry.
@@ -146,6 +149,8 @@ def read_deployment(document: Document) -> Deployment:
         lease=top.some_seconds("lease", 180.0),
         skew=top.some_seconds("skew", 20.0),
         round_budget=top.some_seconds("round_budget", 50.0),
+        schedule=read_entries(top.section("schedule")),
+        journal_days=top.integer("journal_days", 90, low=1, high=3650),
     )
     top.unknown()
     if faults:

@@ -62,12 +62,12 @@ class Errand:
         """Write what changed of this node's heartbeat."""
         return beat(self.world.store, self.time, self.node, **changes)
 
-    def write(self, entry: Mapping[str, object]) -> None:
+    def write(self, entry: Mapping[str, object], kind: str = "") -> None:
         """Append to the Journal. What was done is done: a Journal that cannot be written is told, not thrown."""
         run = self.heart.runs[self.kind]
         ours = {"node": self.node.ordinal, "at": to_text(run.began), "mode": self.deployment.mode.value}
         try:
-            self.world.journal.write(self.kind, run.number, {**ours, **entry})
+            self.world.journal.write(kind or self.kind, run.number, {**ours, **entry})
         except Unreachable as err:
             self.tell(f"the Journal could not be written: {err}")
 

@@ -5,15 +5,16 @@ Profile, then our own share, then all others, then one complete listing. Nothing
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from autoscaler.book import StoreClock
-from autoscaler.change import look
+from autoscaler.change import Look, look
 from autoscaler.deployment import Deployment
 from autoscaler.fleet import Fleet
-from autoscaler.ports import Store
+from autoscaler.ports import Replay, Store, Timetable
 from autoscaler.profile import KEY as PROFILE
 from autoscaler.profile import no_profile
+from autoscaler.replaying import replay_of
 from autoscaler.server import Server
 from autoscaler.share import Share, number_of, read_share
 from autoscaler.webserver import State
@@ -34,10 +35,12 @@ class Wish:
     limits: Limits
     nodes: int
     fault: Trouble | None = None
+    seen: Look | None = None  # the Profile as the Store has it
+    replay: Replay = field(default_factory=Replay)  # what is to be written to it first; the wish is the one after it
 
 
-def read_wish(store: Store, deployment: Deployment, time: StoreClock) -> Wish:
-    """The wish in force now. StoreUnreachable when it cannot be asked; any other trouble is in `fault`."""
+def read_wish(store: Store, deployment: Deployment, time: StoreClock, timetable: Timetable | None = None) -> Wish:
+    """The wish in force now, after what the timetable missed. StoreUnreachable; any other trouble is in `fault`."""
     none = Wish(None, "", deployment.limits, deployment.nodes)
     try:
         found = look(store)
@@ -45,12 +48,15 @@ def read_wish(store: Store, deployment: Deployment, time: StoreClock) -> Wish:
             time.hear(found.date)
         if found.profile is None:
             raise no_profile(f"{store.where}/{PROFILE}")
-        limits = tighten(deployment.limits, found.profile)
-        now = wanted(found.profile, limits, time.now())
+        replay = replay_of(found, deployment.limits, time.now(), timetable)
+        profile = replay.profile or found.profile
+        limits = tighten(deployment.limits, profile)
+        now = wanted(profile, limits, time.now())
     except DocumentFault as fault:
         return replace(none, because=str(fault), fault=fault)
-    nodes = found.profile.autoscalers or deployment.nodes
-    return Wish(now.webservers, "; ".join([now.because, *now.notes]), limits, nodes)
+    nodes = profile.autoscalers or deployment.nodes
+    because = "; ".join([*replay.sentences, now.because, *now.notes])
+    return Wish(now.webservers, because, limits, nodes, None, found, replay)
 
 
 def all_shares(store: Store, time: StoreClock, mine: Share) -> tuple[Share, ...]:

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar
 
+from autoscaler.profile import Profile
 from autoscaler.reading import Reading
 from autoscaler.rung import Rung
 from autoscaler.server import Order, Server, Traits
+from autoscaler.wish import Limits
 from utilities.errors import Trouble, Unreachable
 from utilities.instant import Instant
 
@@ -232,6 +234,24 @@ class Machine(Protocol):
 
     def reboot(self) -> None:
         """Run it. Unreachable when it fails. May return before the machine goes down."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """The Profile after what fell due, None when nothing did; a sentence for each event and an override's end."""
+
+    profile: Profile | None = None
+    sentences: tuple[str, ...] = ()
+
+
+class Timetable(Protocol):
+    """When the Deployment's entries fall due, and what they then do to a Profile. Computes, and asks nobody."""
+
+    def replayed(self, profile: Profile, limits: Limits, modified: Instant, now: Instant) -> Replay:
+        """All that fell due since the Profile was last changed and was not applied, in its order, each once.
+
+        `modified` is when the Store last took the Profile, `now` its time; `limits` are the Deployment's.
+        """
 
 
 class Journal(Protocol):

@@ -48,6 +48,16 @@ class Section:
         path = (*self._path, key) if key else self._path
         self._faults.append(Fault(self._document.line(*path), sentence))
 
+    @property
+    def faults(self) -> int:
+        """How many faults were noted so far, in this section and elsewhere."""
+        return len(self._faults)
+
+    @property
+    def line(self) -> int:
+        """Where it begins."""
+        return self._document.line(*self._path)
+
     def has(self, key: str) -> bool:
         """Is the key there, with any value?"""
         return key in self._values
@@ -117,6 +127,14 @@ class Section:
             self.fault(key, f"{key} must be a list of words such as [systemctl, reboot], not {value!r}")
             return None
         return tuple(value)
+
+    def words_or_text(self, key: str) -> tuple[str, ...] | None:
+        """A list of words, or one text with commas between them: `[sat, sun]` or `sat,sun`. None when absent."""
+        value = self._values.get(key)
+        if isinstance(value, str):
+            self._read.add(key)
+            return tuple(word.strip() for word in value.split(",") if word.strip())
+        return self.words(key)
 
     def part(self, key: str, default: float) -> float:
         """A part of a whole: a number above 0 and at most 1."""

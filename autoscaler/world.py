@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.ports import Balancer, Clock, Crew, Journal, Machine, Prober, Provider, RemoteShell, Store
+from autoscaler.ports import Balancer, Clock, Crew, Journal, Machine, Prober, Provider, RemoteShell, Store, Timetable
 
 __all__ = ["World"]
 
@@ -22,3 +22,4 @@ class World:
     journal: Journal
     clock: Clock
     crew: Crew
+    timetable: Timetable

@@ -12,19 +12,23 @@ from helperscripts.settings import Settings
 from utilities.errors import AskerErred, DocumentFault, Unreachable
 
 if TYPE_CHECKING:
+    from autoscaler.book import StoreClock
     from autoscaler.deployment import Deployment
     from autoscaler.node import Node
     from autoscaler.ports import Balancer, Clock, Machine, Prober, Provider, Store
     from autoscaler.world import World
     from helperscripts.ask import Judging
     from providerscripts.catalogue import About
+    from providerscripts.store.journal import Noted, StoreJournal
 
 __all__ = [
     "About",
+    "Noted",
     "balancers",
     "check_store",
     "clock",
     "deployment",
+    "journal",
     "known_adapters",
     "machine",
     "node",
@@ -162,6 +166,13 @@ def known_adapters() -> tuple[tuple[About, ...], tuple[About, ...]]:
     return catalogue.providers(), catalogue.balancers()
 
 
+def journal(settings: Settings, store: Store, time: StoreClock) -> StoreJournal:
+    """The Journal in this Store, by the Store's time; what is written bears our node, 0 when none is set."""
+    from providerscripts.store.journal import StoreJournal
+
+    return StoreJournal(store, settings.node or 0, time)
+
+
 def prober() -> Prober:
     """Climbs the rungs over the network."""
     from providerscripts.probes.ladder import LadderProber
@@ -173,6 +184,7 @@ def world(settings: Settings, deployment: Deployment, store: Store | None = None
     """Every port, wired for real. `store`: one that is open already."""
     from autoscaler.rung import Ssh
     from autoscaler.world import World
+    from cron.timetable import Timetable
     from providerscripts.crew import BoundedCrew
     from providerscripts.remote.shell import SshShell
     from providerscripts.store.journal import StoreJournal
@@ -188,4 +200,5 @@ def world(settings: Settings, deployment: Deployment, store: Store | None = None
         journal=StoreJournal(store, settings.node or 0, clock()),
         clock=clock(),
         crew=BoundedCrew(max(16, deployment.rules.builds_at_once)),
+        timetable=Timetable(deployment.schedule),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from utilities.errors import DocumentFault, Fault
 
 __all__ = ["Document", "read_yaml"]
 
+_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+_LOADER: list[Any] = []
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -36,11 +39,27 @@ def read_yaml(text: str, where: str) -> Document:
         raise DocumentFault(where, ["not YAML that can be read: it is nested too deeply"]) from None
 
 
+def _loader(yaml: Any) -> Any:
+    """YAML's safe loader, for which 17:30 is text as 07:30 is: in YAML 1.1 it is the number 1050."""
+    if not _LOADER:
+
+        class Plain(yaml.SafeLoader):  # type: ignore[misc]
+            """Without numbers to the base of 60, as YAML 1.2 is."""
+
+            def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+                if kind is yaml.ScalarNode and implicit[0] and _BASE_60.fullmatch(value):
+                    return "tag:yaml.org,2002:str"
+                return super().resolve(kind, value, implicit)
+
+        _LOADER.append(Plain)
+    return _LOADER[0]
+
+
 def _read(text: str, where: str) -> Document:
     import yaml
 
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = yaml.compose(text, Loader=_loader(yaml))
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else 0
         raise DocumentFault(where, [Fault(line, f"not YAML: {err.problem}")]) from None
@@ -52,7 +71,7 @@ def _read(text: str, where: str) -> Document:
     if faults:
         raise DocumentFault(where, faults)
     try:
-        values = yaml.safe_load(text)
+        values = yaml.load(text, Loader=_loader(yaml))  # noqa: S506 - a SafeLoader
     except yaml.MarkedYAMLError as err:
         line = err.problem_mark.line + 1 if err.problem_mark else 0
         raise DocumentFault(where, [Fault(line, f"not YAML: {err.problem}")]) from None
@@ -111,7 +130,7 @@ def _odd(node: Any, yaml: Any) -> Iterator[Fault]:
             waiting += node.value
         else:
             try:
-                yaml.SafeLoader("").construct_document(node)
+                _loader(yaml)("").construct_document(node)
             except _ODD as err:
                 kind = node.tag.rpartition(":")[2]
                 yield Fault(node.start_mark.line + 1, f"{node.value!r} is no {kind}: {err}; quote it to mean text")

@@ -20,6 +20,7 @@ from autoscaler.share import Share, key_of, read_share
 from autoscaler.webserver import Record, State
 from autoscaler.wish import Limits
 from autoscaler.world import World
+from cron.timetable import Timetable
 from providerscripts.balancers.memory import MemoryBalancer
 from providerscripts.servers.memory import Health, MemoryProvider
 from providerscripts.store.journal import StoreJournal
@@ -175,6 +176,7 @@ class Rig:
                 journal=StoreJournal(self.store, node, self.clock, readers=1),
                 clock=self.clock,
                 crew=OneByOne(),
+                timetable=Timetable(self.deployment.schedule),
             )
         )
 

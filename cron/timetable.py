@@ -1,0 +1,134 @@
+"""The Timetable: when the Deployment's entries fall due, and what was missed. Pure; an event is an entry and its
+nominal instant, so it happens once though every node fires it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from autoscaler.entry import Entry
+from autoscaler.ports import Replay
+from autoscaler.profile import KEEP_EVENTS, Profile, end_override, mark_applied
+from autoscaler.wish import Limits
+from cron.daily import Edit, EventId, applied_as, of_entry, scaledown, scaleup
+from utilities.civil import instant_of, local, zone_of
+from utilities.errors import AskerErred
+from utilities.instant import Instant, to_seconds
+
+__all__ = ["EARLY", "LATE", "TOO_LATE", "Occurrence", "Timetable"]
+
+TOO_LATE = 12 * 3600.0  # seconds after which a missed event is told and not applied
+EARLY = 60.0  # seconds before its instant at which cron of a clock that is ahead may fire an entry
+LATE = 120.0  # seconds after it; what is fired later is a missed one, which a replay applies
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """An entry at one of its instants."""
+
+    at: Instant
+    entry: Entry
+
+    @property
+    def event(self) -> EventId:
+        """Its identity, the same on every node."""
+        return of_entry(self.entry.name, self.at)
+
+    def local(self) -> str:
+        """Its instant as the entry's zone shows it: Mon 2026-11-23 07:30 Europe/Berlin."""
+        return f"{local(self.at, zone_of(self.entry.zone)):%a %Y-%m-%d %H:%M} {self.entry.zone}"
+
+
+class Timetable:
+    """Fulfils the port Timetable for these entries."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = tuple(entries)
+
+    def entry(self, name: str) -> Entry:
+        """The entry of this name; AskerErred when there is none."""
+        for entry in self.entries:
+            if entry.name == name:
+                return entry
+        known = ", ".join(e.name for e in self.entries) or "none"
+        raise AskerErred(
+            f"the Deployment has no entry {name!r} (known: {known}): if a crontab calls it, bring that up to date "
+            "with `autoscaler crontab install`"
+        )
+
+    def between(self, after: Instant, until: Instant, name: str | None = None) -> list[Occurrence]:
+        """Every occurrence with after < instant <= until, in the order in which they are applied.
+
+        At one instant the entries come in the order of their wall-clock times, then as they stand.
+        """
+        found: list[tuple[Instant, str, int, Occurrence]] = []
+        for place, entry in enumerate(self.entries):
+            if name not in (None, entry.name):
+                continue
+            seen: set[Instant] = set()
+            for at in _instants(entry, after, until):
+                if after < at <= until and at not in seen:  # a day that a zone skips shares the next one's instant
+                    seen.add(at)
+                    found.append((at, f"{entry.at:%H:%M}", place, Occurrence(at, entry)))
+        return [one[3] for one in sorted(found, key=lambda one: one[:3])]
+
+    def due(self, name: str, now: Instant) -> Occurrence | None:
+        """The occurrence of an entry that a cron firing now means; None when it is not due. AskerErred."""
+        self.entry(name)
+        found = self.between(Instant(now - LATE), Instant(now + EARLY), name)
+        return min(found, key=lambda one: abs(one.at - now), default=None)
+
+    def next(self, after: Instant, name: str | None = None) -> Occurrence | None:
+        """The first occurrence after an instant; None without entries."""
+        for days in (2, 9):  # a week, and room for a day that is skipped
+            found = self.between(after, Instant(after + days * 86400.0), name)
+            if found:
+                return found[0]
+        return None
+
+    def missed(self, profile: Profile, modified: Instant, now: Instant) -> list[Occurrence]:
+        """What fell due since the Profile was changed, at most 48 hours ago, and was not applied; in its order."""
+        changed = profile.changed_at
+        # A stamp of a clock that was ahead says nothing: nobody wrote it before the Store took it.
+        since = modified if changed is None or changed > modified else changed
+        found = self.between(Instant(max(since, now - KEEP_EVENTS)), now)
+        return [one for one in found if applied_as(profile, one.event) is None]
+
+    def replayed(self, profile: Profile, limits: Limits, modified: Instant, now: Instant) -> Replay:
+        """The Profile after all that was missed, and after an override that ended; each event is remembered.
+
+        What fell due more than 12 hours ago is told once and not applied.
+        """
+        after, sentences = profile, []
+        for one in self.missed(profile, modified, now):
+            if one.at <= now - TOO_LATE:
+                after = mark_applied(after, one.event.text(), now)
+                sentences.append(f"entry {one.entry.name} of {one.local()} was missed, and is not applied after 12 h")
+                continue
+            edit = self.applied(after, one, limits, now)
+            after = edit.profile or after
+            late = now - one.at
+            missed = f", {late / 60:.0f} min late" if late > LATE else ""
+            sentences.append(f"entry {one.entry.name} of {one.local()}{missed}: {edit.sentence}")
+        ended = end_override(after, now)
+        if ended is not None:
+            sentences.append(f"{ended.reason} at {to_seconds(ended.changed_at or now)}: {ended.lasting} again")
+            after = ended
+        return Replay(after, tuple(sentences)) if after != profile else Replay()
+
+    def applied(self, profile: Profile, one: Occurrence, limits: Limits, now: Instant) -> Edit:
+        """What this occurrence does to a Profile, once."""
+        decide = scaleup if one.entry.up else scaledown
+        return decide(profile, one.entry.asked, one.event, limits, now, "autoscaler")
+
+
+def _instants(entry: Entry, after: Instant, until: Instant) -> Iterator[Instant]:
+    zone = zone_of(entry.zone)
+    # Two days of room: a zone may skip a whole one, and no offset is longer.
+    day = local(after, zone).date() - timedelta(days=2)
+    last = local(until, zone).date() + timedelta(days=2)
+    while day <= last:
+        if day.weekday() in entry.days:
+            yield instant_of(day, entry.at, zone)
+        day += timedelta(days=1)

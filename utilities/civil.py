@@ -1,0 +1,70 @@
+"""Civil time: what a clock on the wall of some place shows, and the instants that it means."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from utilities.instant import Instant
+
+__all__ = ["instant_of", "kind_of", "local", "zone_of"]
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The IANA zone of this name; ValueError that names the nearest known ones."""
+    try:
+        # right/... counts leap seconds, which no clock of ours does.
+        if name and not name.startswith(("right/", "posix/", ".", "/")) and name.isascii():
+            return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        pass
+    import difflib
+
+    names = {known.lower(): known for known in available_timezones()}
+    near = difflib.get_close_matches(name.lower(), sorted(names), 2, 0.6)
+    meant = f"; did you mean {' or '.join(names[n] for n in near)}?" if near else ", as Europe/Berlin or UTC are"
+    raise ValueError(f"{name!r} is no time zone that IANA knows{meant}")
+
+
+def local(at: Instant, zone: ZoneInfo) -> datetime:
+    """What the wall's clock shows at this instant."""
+    return datetime.fromtimestamp(at, UTC).astimezone(zone)
+
+
+def instant_of(day: date, at: time, zone: ZoneInfo) -> Instant:
+    """The one instant that this day's wall-clock time means.
+
+    A time that comes twice (summer time ends) is its first coming. One that is skipped (summer time begins) is
+    the end of the gap: the first instant that the wall's clock shows after it.
+    """
+    first = datetime.combine(day, at, zone)
+    before, after = _offset(first), _offset(first.replace(fold=1))
+    naive = datetime.combine(day, at, UTC).timestamp()
+    if after <= before:  # PEP 495: fold=0 is the offset before a change, fold=1 the one after it
+        return Instant(naive - before)
+    return _change(Instant(naive - after), Instant(naive - before), zone)
+
+
+def kind_of(day: date, at: time, zone: ZoneInfo) -> str:
+    """`skipped` or `twice` for a wall-clock time that a change of the clocks touches, else an empty word."""
+    first = datetime.combine(day, at, zone)
+    before, after = _offset(first), _offset(first.replace(fold=1))
+    return "" if before == after else ("skipped" if after > before else "twice")
+
+
+def _offset(moment: datetime) -> float:
+    offset = moment.utcoffset()
+    return (offset or timedelta()).total_seconds()
+
+
+def _change(early: Instant, late: Instant, zone: ZoneInfo) -> Instant:
+    """The whole second between two instants from which the zone's later offset holds."""
+    low, high = int(early), int(late)
+    after = _offset(local(late, zone))
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(local(Instant(float(middle)), zone)) == after:
+            high = middle
+        else:
+            low = middle
+    return Instant(float(high))
