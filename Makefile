@@ -5,6 +5,8 @@ UV     ?= uv
 STORE  ?=
 TIER   ?=
 PYTEST_ARGS ?=
+# Most of the suite waits for real machines to start and to die: two at a time halve it on two cores.
+WORKERS     ?= 2
 
 V     := .venv
 STEP  := $(V)/done
@@ -38,7 +40,7 @@ install: $(STEP)/product
 
 test: check
 	@tests/debian-packages
-	@$(V)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(V)/bin/python -m pytest -n $(WORKERS) --dist worksteal $(PYTEST_ARGS)
 
 check: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/ruff check .
