@@ -33,11 +33,10 @@ class Limits:
 
 @dataclass(frozen=True)
 class Wanted:
-    """How many, why (a sentence without its full stop), and is an override's end yet to be written?"""
+    """How many, and why: a sentence without its full stop."""
 
     webservers: int
     because: str
-    override_ended: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -91,8 +90,7 @@ def wanted(profile: Profile, limits: Limits, now: Instant) -> Wanted:
     number, binds = limits.clamp(asked)
     if binds:
         because = f"{binds}; {because}"
-    ended = profile.override_until is not None and not profile.overridden(now)
-    return Wanted(number, because, ended, limits.notes)
+    return Wanted(number, because, limits.notes)
 
 
 def _plainly(profile: Profile) -> str:
