@@ -11,7 +11,7 @@ import click
 from helperscripts.ask import Ask, say
 from helperscripts.ending import Ends
 
-__all__ = ["Verb", "VerbGroup", "asks"]
+__all__ = ["Verb", "VerbGroup", "asks", "asks_but_node"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 _BELOW_ZERO = re.compile(r"-[0-9]+")
@@ -31,11 +31,12 @@ def _everywhere(*names: str, **more: Any) -> Callable[[F], F]:
     return click.option(*names, cls=Everywhere, expose_value=False, callback=_keep, **more)
 
 
+_NODE = _everywhere("--node", "node", type=click.IntRange(1), metavar="N", help="Which node this is.")
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _everywhere("--json", is_flag=True, help="Answer in JSON."),
     _everywhere("--settings", "settings_path", metavar="PATH", help="This machine's settings file."),
     _everywhere("--store", "store_url", metavar="URL", help="The Store: s3://bucket/prefix or file:///directory."),
-    _everywhere("--node", "node", type=click.IntRange(1), metavar="N", help="Which node this is."),
+    _NODE,
     _everywhere("--debug", is_flag=True, help="Show the traceback of a fault of ours."),
 )
 
@@ -43,6 +44,13 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
 def asks(function: F) -> F:
     """The common options: --json, --settings, --store, --node, --debug. Their values go into the Ask."""
     for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def asks_but_node(function: F) -> F:
+    """As `asks`, for a verb whose own --node is another: whom it asks about."""
+    for option in reversed([o for o in _OPTIONS if o is not _NODE]):
         function = option(function)
     return function
 

@@ -184,6 +184,7 @@ class _Adjustment:
     def write(self, edit: Edit, what: str, relative: bool) -> None:
         """Into the Store, and say what holds then."""
         from autoscaler.change import change_profile
+        from helperscripts.wishes import journal_wish
 
         change = change_profile(
             self.ask.store, edit, relative=relative, clock=self.clock, where=what, seen=self.seen
@@ -196,6 +197,8 @@ class _Adjustment:
         until = f" until {_local(shown.until)}, then {shown.back_to}" if shown.until is not None else ""
         sentence = f"{shown.then.total} webservers wanted{before}{until}"
         self.ask.say(sentence)
+        told = f"{what}: {sentence}" + (f" ({self.reason})" if self.reason else "")
+        journal_wish(self.ask, self.time, change, told)
         self.answer(shown, sentence, True)
 
     def nothing(self, profile: Profile | None) -> None:

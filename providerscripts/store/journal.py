@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from autoscaler.ports import Clock, LostRace, Store, StoreUnreachable
+from autoscaler.ports import LostRace, Store, StoreUnreachable
 from utilities.instant import Instant, to_text
 
 __all__ = ["Noted", "StoreJournal"]
@@ -28,6 +28,10 @@ _DAY = re.compile(r"journal/(\d{4}-\d\d-\d\d)/")
 _OURS = ("format", "node", "kind", "run")
 _ALONE = 3  # so many days are listed one by one; who reads on lists all that is left at once
 _ALONE_SINCE = 31  # the same where it is known how far back is read
+
+
+class _Watch(Protocol):
+    def now(self) -> Instant: ...
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ class Noted:
 class StoreJournal:
     """One node's pen and everybody's eye. `readers`: so many objects are fetched at once."""
 
-    def __init__(self, store: Store, node: int, clock: Clock, readers: int = 8) -> None:
+    def __init__(self, store: Store, node: int, clock: _Watch, readers: int = 8) -> None:
         self._store = store
         self._node = node
         self._clock = clock

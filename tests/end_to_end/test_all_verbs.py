@@ -103,6 +103,9 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     assert len(o.up()) == 3
 
     # Looking.
+    assert "daily-scaleup" in o.ask("history", "--last", "1000")
+    assert f"admit {victim} done" in o.ask("history", "--webserver", victim)
+    assert "adjust-scaling --undo" in o.ask("history", "--kind", "wish")
     assert "local" in o.ask("providers")
     assert "autoscaler" in o.ask("completion", "bash")
 

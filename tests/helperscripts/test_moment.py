@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from helperscripts.moment import ending, local
+from helperscripts.moment import beginning, bygone, ending, local
 from tests.helperscripts.desk import BERLIN, in_zone
+from utilities.civil import zone_of
 from utilities.errors import AskerErred
 from utilities.instant import from_text, to_text
 
@@ -71,3 +72,26 @@ def test_what_is_no_end_is_refused(said: str, sentence: str) -> None:
 def test_people_see_their_zone_and_utc() -> None:
     assert local(NOW) == "2026-11-22 11:00 CET (2026-11-22T10:00:00Z)"
     assert local(from_text("2027-07-01T12:00:07Z")) == "2027-07-01 14:00:07 CEST (2027-07-01T12:00:07Z)"
+
+
+@pytest.mark.parametrize(
+    ("said", "since", "until"),
+    [
+        ("2h", "2026-11-22T08:00:00.000Z", "2026-11-22T08:00:00.000Z"),
+        ("90 min ago", "2026-11-22T08:30:00.000Z", "2026-11-22T08:30:00.000Z"),
+        ("07:30", "2026-11-22T06:30:00.000Z", "2026-11-22T06:30:00.000Z"),
+        ("22:00", "2026-11-21T21:00:00.000Z", "2026-11-22T21:00:00.000Z"),  # the last evening; this evening
+        ("2026-11-20", "2026-11-19T23:00:00.000Z", "2026-11-20T23:00:00.000Z"),  # from its beginning, to its end
+        ("2026-11-22T06:00Z", "2026-11-22T06:00:00.000Z", "2026-11-22T06:00:00.000Z"),
+        ("2026-07-01 14:00", "2026-07-01T12:00:00.000Z", "2026-07-01T12:00:00.000Z"),
+    ],
+)
+def test_what_is_said_of_the_past(said: str, since: str, until: str) -> None:
+    assert (to_text(beginning(said, NOW)), to_text(bygone(said, NOW))) == (since, until)
+
+
+def test_the_past_in_another_zone() -> None:
+    zone = zone_of("America/New_York")
+    assert to_text(beginning("04:00", NOW, zone)) == "2026-11-22T09:00:00.000Z"
+    assert to_text(beginning("07:30", NOW, zone)) == "2026-11-21T12:30:00.000Z"
+    assert to_text(bygone("2026-11-22", NOW, zone)) == "2026-11-23T05:00:00.000Z"
