@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from autoscaler.deployment import Deployment
 from autoscaler.fleet import Fleet
@@ -11,10 +11,17 @@ from autoscaler.reading import Heard, Reading, RungName
 from autoscaler.server import ServerState
 from autoscaler.webserver import Record
 
-__all__ = ["Heights", "climb", "listed", "target_of"]
+__all__ = ["Choose", "Heights", "climb", "everybody", "listed", "target_of"]
 
 #: What was heard of each webserver, by name, then by rung in the order climbed.
 Heights = dict[str, dict[RungName, Reading]]
+#: Whom to ask the SSH rungs, in order: of these reachable ones, after what was heard, within so many seconds.
+Choose = Callable[[Sequence[str], Heights, float], Sequence[str]]
+
+
+def everybody(reachable: Sequence[str], _heights: Heights, _seconds: float) -> Sequence[str]:
+    """All of them."""
+    return reachable
 
 
 def target_of(record: Record, deployment: Deployment) -> Target | None:
@@ -52,9 +59,18 @@ def listed(records: Iterable[Record], fleet: Fleet | None, why: str = "") -> Map
 
 
 def climb(
-    prober: Prober, clock: Clock, deployment: Deployment, records: Sequence[Record], again: bool, budget: float
+    prober: Prober,
+    clock: Clock,
+    deployment: Deployment,
+    records: Sequence[Record],
+    again: bool,
+    budget: float,
+    choose: Choose = everybody,
 ) -> Heights:
-    """Readings of every record, within `budget` seconds. `again`: ask serving once more of those it failed for."""
+    """Readings of every record, within `budget` seconds. `again`: ask serving once more of those it failed for.
+
+    Whom `choose` leaves out has no Reading of the SSH rungs, neither good nor bad.
+    """
     ladder = deployment.ladder
     deadline = clock.monotonic() + budget
     targets = {r.name: t for r in records if (t := target_of(r, deployment)) is not None}
@@ -90,6 +106,8 @@ def climb(
         ]
         ask(RungName.AGAIN, failed)
     if ladder.ssh is not None:
-        ask(RungName.KNOWN, reachable)
-        ask(RungName.BUILT, [t for t in reachable if heights[t.name][RungName.KNOWN].good])
+        left = max(0.0, deadline - clock.monotonic())
+        chosen = [targets[name] for name in choose([t.name for t in reachable], heights, left)]
+        ask(RungName.KNOWN, chosen)
+        ask(RungName.BUILT, [t for t in chosen if heights[t.name][RungName.KNOWN].good])
     return heights

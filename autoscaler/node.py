@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from autoscaler.book import StoreClock
 from autoscaler.fleet import Run
 from autoscaler.ports import LostRace, Store
+from autoscaler.rotation import Rotation
 from utilities.errors import DocumentFault, HeldElsewhere
 from utilities.instant import Instant
 from utilities.plain import from_plain, to_plain
@@ -45,6 +46,7 @@ class Heartbeat:
     codes: Mapping[str, int] = field(default_factory=dict)  # by kind: the exit code of the last end
     digests: Mapping[str, str] = field(default_factory=dict)  # by kind: of the decision, to know it again
     conditional: str = ""  # the probe's verdict on the Store
+    rotation: Rotation = field(default_factory=Rotation)  # of the Round's SSH rungs
     format: int = FORMAT
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Heard", "Reading", "RungName"]
+__all__ = ["NOT_ASKED", "Heard", "Reading", "RungName"]
+
+NOT_ASKED = "not asked within the Round's time"
+"""The detail of an UNKNOWN whose turn the deadline took: the next Round asks it."""
 
 
 class RungName(StrEnum):
@@ -43,3 +46,8 @@ class Reading:
     def good(self) -> bool:
         """Did it pass this rung?"""
         return self.heard is Heard.GOOD
+
+    @property
+    def asked(self) -> bool:
+        """Was there time to ask it?"""
+        return self.heard is not Heard.UNKNOWN or self.detail != NOT_ASKED

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from autoscaler.climb import Heights, climb, listed
@@ -21,6 +21,7 @@ from autoscaler.outcome import Alarm, Done, Outcome, Report
 from autoscaler.plan import Kind, Step
 from autoscaler.reading import RungName
 from autoscaler.reconciling import Reconciling
+from autoscaler.rotation import Asking, asking, remembered
 from autoscaler.share import Brake, Share
 from autoscaler.turn import Turned
 from autoscaler.verdict import Verdict, Word, brake_of, evidence, judge, judged
@@ -49,6 +50,7 @@ def run_round(
 class _Round(Errand):
     kind = "round"
     blind = ""  # why the fleet could not be seen
+    asked = Asking(())  # whom the SSH rungs were put to
 
     def run(self) -> Report:
         self.begin()
@@ -84,9 +86,23 @@ class _Round(Errand):
             return None
 
     def climbed(self, records: list[Record], fleet: Fleet | None) -> Heights:
-        """Readings of all that are up."""
+        """Readings of all that are up; of the SSH rungs, of those whose turn it is."""
+        clock, ssh, began = self.world.clock, self.deployment.ladder.ssh, 0.0
+        at, before = self.time.now(), self.heart.rotation
+
+        def choose(reachable: Sequence[str], heard: Heights, seconds: float) -> Sequence[str]:
+            nonlocal began
+            there, least = set(reachable), ssh.one_in if ssh is not None else 1
+            who = [r for r in records if r.name in there]
+            self.asked = asking(who, heard, before, least, seconds, at, self.deployment.rules)
+            began = clock.monotonic()
+            return self.asked.names
+
         heights = climb(
-            self.world.prober, self.world.clock, self.deployment, records, True, self.deployment.round_budget
+            self.world.prober, clock, self.deployment, records, True, self.deployment.round_budget, choose
+        )
+        self.heart = replace(
+            self.heart, rotation=remembered(before, self.asked, heights, clock.monotonic() - began)
         )
         below = listed(records, fleet, self.blind)
         return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
@@ -94,6 +110,8 @@ class _Round(Errand):
     def verdicts(self, mine: Share, heights: Heights, at: Instant) -> dict[str, Verdict]:
         """On all in this version of our share that are up and were asked, or are still coming."""
         asked = (r for r in mine.records.values() if r.name in heights or r.state in COMING)
+        if self.deployment.ladder.ssh is None:  # what nobody can ask any more is forgotten
+            asked = (replace(r, ailing="") for r in asked)
         judged_now = (r for r in asked if r.state is State.UP or r.state in COMING)
         return {r.name: judge(r, heights.get(r.name, {}), at, self.deployment.rules) for r in judged_now}
 
@@ -123,7 +141,7 @@ class _Round(Errand):
                     # Still admitted: the last one, or the Balancer could not be asked. A strike all the same.
                     after = replace(after, withdrawn=after.state is not State.UP)
                 if not after.withdrawn and now.withdrawn:
-                    after = now  # well again; it is up when the Balancer has it back
+                    after = replace(now, ailing=after.ailing)  # well again; up when the Balancer has it back
                 changed.append(after)
             return replace(share.with_records(changed), brake=brake)
 
@@ -160,6 +178,8 @@ class _Round(Errand):
         parts = [f"share {self.node.ordinal}: {', '.join(told) or 'nobody up to judge'}"]
         if self.blind:
             parts.append(f"the fleet cannot be seen ({self.blind}), so nothing is created or destroyed")
+        if self.asked.one_in > 1:
+            parts.append(f"SSH rungs for one in {self.asked.one_in}")
         if brake is not None:
             hold = "judged all the same, the brake was lifted" if brake.lifted else "judgement is withheld"
             seen = "the Provider does not" if self.blind else "so does the Provider"
@@ -210,5 +230,11 @@ class _Round(Errand):
                 }
             )
         since = {} if same else {"round": self.time.now()}
-        self.beat(doing={"round": sentence}, same=since, digests={"round": digest}, codes={"round": code})
+        self.beat(
+            doing={"round": sentence},
+            same=since,
+            digests={"round": digest},
+            codes={"round": code},
+            rotation=self.heart.rotation,
+        )
         return Report(sentence, code, done, tuple(alarms))

@@ -42,6 +42,7 @@ class Verdict:
     alarm: bool = False
     strikes: int = 0
     struck: Instant | None = None
+    ailing: str = ""  # of one that serves: the SSH rung that failed, now or when it was last asked
 
 
 def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rules: Rules) -> Verdict:
@@ -56,7 +57,7 @@ def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rul
     if serving is None or serving.heard is Heard.UNKNOWN:
         return _kept(record, Word.UNKNOWN, serving.detail if serving else "not asked", serving)
     if serving.good or (again is not None and again.good):
-        return _serving(readings, serving, again)
+        return _serving(record, readings, serving, again)
     if again is None or again.heard is Heard.UNKNOWN:
         return _kept(record, Word.UNKNOWN, again.detail if again else "not asked again", again)
     strikes, struck = record.strikes, record.struck
@@ -76,15 +77,26 @@ def _kept(record: Record, word: Word, why: str, reading: Reading | None) -> Verd
     return Verdict(word, why, reading, strikes=record.strikes, struck=record.struck)
 
 
-def _serving(readings: Mapping[RungName, Reading], serving: Reading, again: Reading | None) -> Verdict:
-    for rung in _SSH:
-        reading = readings.get(rung)
-        if reading is not None and reading.heard not in (Heard.GOOD, Heard.UNKNOWN):
-            told = reading.detail or str(reading.heard)
-            return Verdict(Word.SUSPECT, f"serves its visitors, but {rung}: {told}", reading, alarm=True)
+def _serving(
+    record: Record, readings: Mapping[RungName, Reading], serving: Reading, again: Reading | None
+) -> Verdict:
+    ailing, reading = _ailing(record, readings)
+    if ailing:
+        when = "" if reading else " when last asked"
+        return Verdict(Word.SUSPECT, f"serves its visitors, but {ailing}{when}", reading, alarm=True, ailing=ailing)
     if serving.good:
         return Verdict(Word.ALIVE, "serves", serving)
     return Verdict(Word.ALIVE, f"serves at the second try ({serving.detail or serving.heard})", again)
+
+
+def _ailing(record: Record, readings: Mapping[RungName, Reading]) -> tuple[str, Reading | None]:
+    """What is wrong on the SSH rungs, and the Reading if this Round heard it. Only that rung, passed, clears it."""
+    for rung in _SSH:
+        reading = readings.get(rung)
+        if reading is not None and reading.heard not in (Heard.GOOD, Heard.UNKNOWN):
+            return f"{rung}: {reading.detail or reading.heard}", reading
+    passed = (f"{rung}:" for rung in _SSH if rung in readings and readings[rung].good)
+    return ("" if record.ailing.startswith(tuple(passed)) else record.ailing), None
 
 
 def ready(readings: Mapping[RungName, Reading], pinned: bool) -> bool:
@@ -135,8 +147,8 @@ def judged(record: Record, verdict: Verdict, at: Instant, braked: bool, readings
             record, withdrawn=True, strikes=verdict.strikes, struck=verdict.struck, reason=verdict.why
         )
     if record.withdrawn or record.strikes:
-        return replace(record, withdrawn=False, strikes=0, struck=None, reason="well again")
-    return record
+        record = replace(record, withdrawn=False, strikes=0, struck=None, reason="well again")
+    return record if record.ailing == verdict.ailing else replace(record, ailing=verdict.ailing)
 
 
 def evidence(readings: Mapping[RungName, Reading]) -> str:

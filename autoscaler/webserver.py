@@ -86,6 +86,7 @@ class Record:
     protected: Instant | None = None  # never a victim before this instant
     adopted: bool = False  # taken over from the operator, not made by us
     served: bool = False  # it has been admitted at least once
+    ailing: str = ""  # it serves, but this SSH rung failed when it was last asked, and how
     lacking: bool = False  # booting, and the last climb really heard what is wrong with it
 
     def into(self, state: State, at: Instant, reason: str = "", **changes: object) -> Record:

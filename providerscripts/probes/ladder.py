@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autoscaler.ports import Target
-from autoscaler.reading import Heard, Reading, RungName
+from autoscaler.reading import NOT_ASKED, Heard, Reading, RungName
 from autoscaler.rung import Rung, Ssh
 from providerscripts.crew import BoundedCrew
 from providerscripts.probes import tcp
@@ -147,7 +147,7 @@ class LadderProber:
                 whole = time.monotonic() + rung.patience
                 reading = probe(target, min(whole, end))
                 if reading.heard is Heard.SILENT and whole > end:
-                    return _unknown(rung, tcp.NOT_ASKED)
+                    return _unknown(rung, NOT_ASKED)
                 return reading
 
             return ask
@@ -159,7 +159,7 @@ class LadderProber:
         if isinstance(answer, Reading):
             return answer
         if isinstance(answer, TimeoutError):
-            return _unknown(rung, tcp.NOT_ASKED)
+            return _unknown(rung, NOT_ASKED)
         # A fault of ours in one probe must not take the Round with it; it is kept in what is said.
         return _unknown(rung, f"the probe itself failed: {type(answer).__name__}: {answer}")
 

@@ -14,13 +14,11 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 
 from autoscaler.ports import Target
-from autoscaler.reading import Heard, Reading, RungName
+from autoscaler.reading import NOT_ASKED, Heard, Reading, RungName
 from providerscripts.crew import BoundedCrew
 from providerscripts.remote.place import Place, heard_of, place
 
-__all__ = ["NOT_ASKED", "connect_all"]
-
-NOT_ASKED = "not asked within the Round's time"
+__all__ = ["connect_all"]
 
 _MOST_OPEN = 512
 _RESERVE = 32  # descriptors left to the rest of the process

@@ -55,6 +55,30 @@ def test_ssh_that_fails_while_serving_passes_is_an_alarm_and_no_more(rung: str) 
     assert judged(ONE, verdict, NOW, False, "").state is State.UP
 
 
+@pytest.mark.parametrize(
+    ("ailing", "readings", "stands"),
+    [
+        ("known: silent", {}, True),
+        ("known: silent", {"known": Heard.UNKNOWN}, True),
+        ("known: silent", {"known": Heard.GOOD}, False),
+        ("built: disk 97 % full", {"known": Heard.GOOD, "built": Heard.UNKNOWN}, True),
+        ("built: disk 97 % full", {"known": Heard.GOOD, "built": Heard.GOOD}, False),
+    ],
+)
+def test_what_an_ssh_rung_heard_stands_until_it_passes(
+    ailing: str, readings: dict[str, Heard], stands: bool
+) -> None:
+    before = replace(ONE, ailing=ailing)
+    verdict = judge(before, heard(serving=Heard.GOOD, **readings), NOW, RULES)
+    assert (verdict.word is Word.SUSPECT, verdict.alarm, verdict.failing) == (stands, stands, False)
+    assert judged(before, verdict, NOW, False, "").ailing == (ailing if stands else "")
+
+
+def test_what_an_ssh_rung_hears_is_remembered_of_one_that_serves() -> None:
+    verdict = judge(ONE, heard(serving=Heard.GOOD, known=Heard.SILENT), NOW, RULES)
+    assert judged(ONE, verdict, NOW, False, "") == replace(ONE, ailing="known: silent")
+
+
 def test_dead_needs_its_strikes_apart() -> None:
     bad = heard(serving=Heard.BAD, again=Heard.BAD)
     assert judge(ONE, bad, NOW, RULES).word is Word.SUSPECT

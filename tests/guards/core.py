@@ -9,6 +9,7 @@ __all__ = ["CORE"]
 DECISION = "tests/autoscaler/test_decision.py::test_"
 MORE = "tests/autoscaler/test_guard_decision.py::test_"
 VERDICT = "tests/autoscaler/test_guard_verdict.py::test_"
+ROTATION = "tests/autoscaler/test_rotation.py::test_"
 FAILURES = "tests/autoscaler/test_ancestors_failures.py::test_"
 
 CORE: tuple[Guard, ...] = (
@@ -278,17 +279,44 @@ CORE: tuple[Guard, ...] = (
         "strikes consecutive: of one still admitted",
         "A good Round takes the strikes back.",
         "autoscaler/verdict.py",
-        'return replace(record, withdrawn=False, strikes=0, struck=None, reason="well again")',
-        'return replace(record, withdrawn=False, reason="well again")',
+        'record = replace(record, withdrawn=False, strikes=0, struck=None, reason="well again")',
+        'record = replace(record, withdrawn=False, reason="well again")',
         (VERDICT + "a_good_round_takes_the_strikes_back",),
     ),
     Guard(
         "who answers serving is never dead",
         "SSH that fails while serving passes is an alarm, not a failure.",
         "autoscaler/verdict.py",
-        'return Verdict(Word.SUSPECT, f"serves its visitors, but {rung}: {told}", reading, alarm=True)',
-        'return Verdict(Word.SUSPECT, f"serves its visitors, but {rung}: {told}", reading, True, True)',
+        "but {ailing}{when}\", reading, alarm=True, ailing=ailing)",
+        "but {ailing}{when}\", reading, True, True, ailing=ailing)",
         (VERDICT + "ssh_that_fails_while_serving_passes_is_an_alarm_and_no_more",),
+    ),
+    Guard(
+        "who is not asked has not answered",
+        "What an SSH rung heard wrong stands until that rung passes, however many Rounds do not ask it.",
+        "autoscaler/verdict.py",
+        'return ("" if record.ailing.startswith(tuple(passed)) else record.ailing), None',
+        'return "", None',
+        (
+            VERDICT + "what_an_ssh_rung_heard_stands_until_it_passes",
+            ROTATION + "an_alarm_does_not_flap_with_the_rotation",
+        ),
+    ),
+    Guard(
+        "who failed is always asked",
+        "A webserver that fails, is suspect or ailing does not wait for its turn.",
+        "autoscaler/rotation.py",
+        "always = failed + young if len(failed) + len(young) <= fits else failed",
+        "always = young if len(failed) + len(young) <= fits else []",
+        (ROTATION + "who_failed_is_always_asked_and_who_is_young_while_there_is_time",),
+    ),
+    Guard(
+        "whom the deadline cut comes first",
+        "A turn that the Round's time took is not lost: the next Round begins with it.",
+        "autoscaler/rotation.py",
+        "turns = [name for name in asked.turn if name in set(reached)]",
+        "turns = list(asked.turn)",
+        (ROTATION + "whom_the_deadline_cut_comes_first_in_the_next_round",),
     ),
     Guard(
         "who answers again is not failing",

@@ -35,7 +35,7 @@ def deployment_of(key: Path, one_in: int = 1, budget: float = 300.0) -> Deployme
         provider=Adapter("memory"),
         limits=Limits(1, 100_000),
         rules=Rules(),
-        ladder=Ladder(ssh=Ssh(user=USER, key=str(key), port=SSH), known=30.0, built=30.0),
+        ladder=Ladder(ssh=Ssh(user=USER, key=str(key), port=SSH, one_in=one_in), known=30.0, built=30.0),
         port=HTTP,
         round_budget=budget,
     )

@@ -29,7 +29,7 @@ _NEEDED = ("unshare", "ip", "mount", "sshd", "ssh", "nginx")
 def enclosed(goals: Mapping[str, str]) -> bool:
     """True inside the namespaces. Outside it runs this program again in them and ends with its status.
 
-    Where that is impossible, it says of each of `goals` (what, reach) why it is not measured; the bench is over: exit 0.
+    Where that is impossible it says of each of `goals` (what, reach) why it is not measured, and ends with exit 0.
     """
     os.environ["PATH"] = os.environ.get("PATH", os.defpath) + ":/usr/local/sbin:/usr/sbin:/sbin"
     if _INSIDE in sys.argv:
