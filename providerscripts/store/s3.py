@@ -32,11 +32,11 @@ _UNSUPPORTED = ("NotImplemented", "NotSupported", "InvalidArgument", "InvalidReq
 
 
 class S3Store:
-    """Objects below `prefix` in `bucket`. Thread-safe; boto3 is imported at the first request.
+    """Objects below `prefix` in `bucket`. Thread-safe; botocore is imported at the first request.
 
     `conditional` is NO until `probe` or the caller says otherwise. What the endpoint does not honour is done
     by comparing first and then writing: the best that can be had, and no guard against two writers at once.
-    Credentials: the two arguments, else boto3's ordinary chain. `style` is path, virtual or auto.
+    Credentials: the two arguments, else the ordinary chain of boto3. `style` is path, virtual or auto.
     """
 
     def __init__(
@@ -179,30 +179,9 @@ class S3Store:
     def _client(self) -> Any:
         with self._lock:
             if self._made is None:
-                import boto3
-                from botocore.config import Config
+                from providerscripts.store.client import open_client
 
-                access, secret, token = self._keys
-                connect, read, attempts = self._timing
-                self._made = boto3.session.Session(
-                    aws_access_key_id=access,
-                    aws_secret_access_key=secret,
-                    aws_session_token=token,
-                    region_name=self._region,
-                ).client(
-                    "s3",
-                    endpoint_url=self.endpoint,
-                    config=Config(
-                        connect_timeout=connect,
-                        read_timeout=read,
-                        retries={"mode": "standard", "total_max_attempts": attempts},
-                        max_pool_connections=20,
-                        s3={"addressing_style": self._style},  # type: ignore[arg-type]
-                        # Several vendors refuse the chunked encoding that checksums bring along.
-                        request_checksum_calculation="when_required",
-                        response_checksum_validation="when_required",
-                    ),
-                )
+                self._made = open_client(self.endpoint, self._region, self._style, self._keys, self._timing)
             return self._made
 
     def _etag(self, answer: Any, key: str) -> str:
