@@ -63,11 +63,13 @@ class EventId:
 
 @dataclass(frozen=True)
 class Edit:
-    """`profile` is what to write, None for nothing; `changed` is False when it only remembers the event."""
+    """`profile` is what to write, None for nothing; `changed` is False when it only remembers the event.
+    `binds` is the sentence of the limit that held the number."""
 
     profile: Profile | None
     sentence: str
     changed: bool = False
+    binds: str = ""
 
 
 def of_entry(name: str, nominal: Instant) -> EventId:
@@ -165,22 +167,23 @@ def _daily(
     # when the number is another one for another reason.
     marked = mark_applied(settled, event.text(), now)
     if held == target:
-        return Edit(marked, f"{note}{held} already: nothing to do")
+        return Edit(marked, f"{note}{held} already: nothing to do", binds=binds)
     if (held > target) is up:
         side = "above" if up else "below"
-        return Edit(marked, f"{note}{held} is already {side} {target}: nothing to do")
+        return Edit(marked, f"{note}{held} is already {side} {target}: nothing to do", binds=binds)
     if settled.overridden(now):
         whose = f"{settled.changed_by}'s override" if settled.changed_by else "an override"
         until = to_text(settled.override_until) if settled.override_until is not None else ""
         sentence = (
             f"{note}{whose} of {settled.webservers} holds until {until}; then {target} instead of {held}"
         )
-        return Edit(set_back_to(marked, target), f"{sentence} ({what})", True)
+        return Edit(set_back_to(marked, target), f"{sentence} ({what})", True, binds)
     reason = f"{what}; {binds}" if binds else what
     return Edit(
         set_number(marked, target, by, now, reason),
         f"{note}{target} webservers wanted instead of {held} ({what})",
         True,
+        binds,
     )
 
 

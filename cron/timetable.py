@@ -16,7 +16,7 @@ from utilities.civil import instant_of, local, zone_of
 from utilities.errors import AskerErred
 from utilities.instant import Instant, to_seconds
 
-__all__ = ["EARLY", "LATE", "TOO_LATE", "Occurrence", "Timetable"]
+__all__ = ["EARLY", "LATE", "TOO_LATE", "Effect", "Occurrence", "Timetable"]
 
 TOO_LATE = 12 * 3600.0  # seconds after which a missed event is told and not applied
 EARLY = 60.0  # seconds before its instant at which cron of a clock that is ahead may fire an entry
@@ -38,6 +38,18 @@ class Occurrence:
     def local(self) -> str:
         """Its instant as the entry's zone shows it: Mon 2026-11-23 07:30 Europe/Berlin."""
         return f"{local(self.at, zone_of(self.entry.zone)):%a %Y-%m-%d %H:%M} {self.entry.zone}"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What an Occurrence did to the Profile, which is now `profile`; `binds` names the limit that held it."""
+
+    occurrence: Occurrence
+    profile: Profile
+    sentence: str
+    changed: bool = False  # a number; else the event is only remembered
+    lapsed: bool = False  # it was more than 12 hours late: told, and not applied
+    binds: str = ""
 
 
 class Timetable:
@@ -101,21 +113,31 @@ class Timetable:
         What fell due more than 12 hours ago is told once and not applied.
         """
         after, sentences = profile, []
-        for one in self.missed(profile, modified, now):
-            if one.at <= now - TOO_LATE:
-                after = mark_applied(after, one.event.text(), now)
-                sentences.append(f"entry {one.entry.name} of {one.local()} was missed, and is not applied after 12 h")
+        for one in self.effects(profile, limits, modified, now):
+            after = one.profile
+            told, late = f"entry {one.occurrence.entry.name} of {one.occurrence.local()}", now - one.occurrence.at
+            if one.lapsed:
+                sentences.append(f"{told} was missed, and is not applied after 12 h")
                 continue
-            edit = self.applied(after, one, limits, now)
-            after = edit.profile or after
-            late = now - one.at
             missed = f", {late / 60:.0f} min late" if late > LATE else ""
-            sentences.append(f"entry {one.entry.name} of {one.local()}{missed}: {edit.sentence}")
+            sentences.append(f"{told}{missed}: {one.sentence}")
         ended = end_override(after, now)
         if ended is not None:
             sentences.append(f"{ended.reason} at {to_seconds(ended.changed_at or now)}: {ended.lasting} again")
             after = ended
         return Replay(after, tuple(sentences)) if after != profile else Replay()
+
+    def effects(self, profile: Profile, limits: Limits, modified: Instant, now: Instant) -> Iterator[Effect]:
+        """Of each that was missed, in its order, what it does to the Profile that the one before it left."""
+        after = profile
+        for one in self.missed(profile, modified, now):
+            if one.at <= now - TOO_LATE:
+                after = mark_applied(after, one.event.text(), now)
+                yield Effect(one, after, "not applied: more than 12 h late", lapsed=True)
+                continue
+            edit = self.applied(after, one, limits, now)
+            after = edit.profile or after
+            yield Effect(one, after, edit.sentence, edit.changed, binds=edit.binds)
 
     def applied(self, profile: Profile, one: Occurrence, limits: Limits, now: Instant) -> Edit:
         """What this occurrence does to a Profile, once."""
