@@ -346,13 +346,12 @@ class Host:
         said = process.stdout.readline()
         if said:
             self._init = int(said)
-            self.bridge.unplug(self.place)
             self.bridge.plug(self.place, self._init)
             if self._parted:
                 self.bridge.switch(self.place, False)
             process.stdin.write(b"\n")
             process.stdin.close()
-            # who asks before the address is there waits a second for the next ARP
+            # who asks before the address is there waits a second until TCP tries again
             said = process.stdout.readline()
         process.stdout.close()
         if not said:
@@ -373,8 +372,8 @@ class Host:
         """Lines of a shell that give it its name and address."""
         return (
             f"hostname {self.name}\n"
-            f"printf 'link set lo up\\naddr add {self.address}/16 dev eth0\\nlink set eth0 up\\n"
-            f"route add default via {self.bridge.address}\\n' | ip -b -\n"
+            f"printf 'link set lo up\\naddr add {self.address}/32 dev eth0\\nlink set eth0 up\\n"
+            f"route add {self.bridge.address} dev eth0\\nroute add default via {self.bridge.address}\\n' | ip -b -\n"
         )
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
@@ -420,7 +419,7 @@ class Host:
 
 
 def nginx_conf(folder: str, address: str, name: str) -> str:
-    """nginx with every file in `folder`; `/health` tells its name, a flag `sick-500` or `sick-503` makes all of it so."""
+    """nginx, its files in `folder`; `/health` tells its name, the flag `sick-500` or `sick-503` is all it says."""
     spools = "".join(
         f" {kind}_temp_path {folder}/spool-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )

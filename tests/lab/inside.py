@@ -1,8 +1,9 @@
 """A scenario runs inside namespaces of its own: network, mounts, processes. It leaks nothing and leaves nothing.
 
 `run_inside("tests.lab.some_scenario", "a", "b")` starts that module's `main("a", "b")` in a process inside and
-gives back what it returns, by way of JSON. Inside there is no way out: no network but the lab's own, `/run` is
-empty and in memory (the lab lies there), and whatever dies, the kernel ends every process with the first one.
+gives back what it returns, by way of JSON; "tests.lab.some_scenario:storm" starts `storm`. Inside there is no way
+out: no network but the lab's own, `/run` is empty and in memory (the lab lies there), and whatever dies, the kernel
+ends every process with the first one.
 
 By hand: `python -m tests.lab.inside tests.lab.shell`.
 """
@@ -22,8 +23,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Path("/run")
 LAB = RUN / "lab"  # all of a lab's files; in memory, and gone with it
@@ -40,11 +39,13 @@ def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
     ScenarioFailed when it raises or does not end within `timeout` seconds. The test is skipped, with the
     reason, where this user may not make namespaces.
     """
+    import pytest
+
     if why := refusal():
         pytest.skip(f"no lab: {why}")
     with tempfile.TemporaryFile() as answer:
         process = subprocess.Popen(
-            command(module, *args, answer=answer.fileno()), cwd=ROOT, env=_environ(), stdin=subprocess.DEVNULL,
+            command(module, *args, answer=answer.fileno()), cwd=ROOT, env=environ(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, pass_fds=[answer.fileno()],
         )  # fmt: skip
         late = False
@@ -95,7 +96,8 @@ def _mapped() -> list[str]:
     return [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
 
 
-def _environ() -> dict[str, str]:
+def environ() -> dict[str, str]:
+    """What `command` wants in its environment."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "LAB_ROOT": str(int(os.geteuid() == 0))}
 
 
@@ -145,7 +147,8 @@ def _within(answer: int, module: str, *args: str) -> int:
         status = _reap(child)
         sys.stdout.flush()
         os._exit(status)  # the kernel ends whatever is left
-    value = importlib.import_module(module).main(*args)
+    where, _, name = module.partition(":")
+    value = getattr(importlib.import_module(where), name or "main")(*args)
     if answer >= 0:
         with os.fdopen(answer, "w") as file:
             json.dump(value, file)
@@ -163,7 +166,7 @@ def _main(argv: list[str]) -> int:
     if why := refusal():
         print(f"No lab can be made here: {why}.", file=sys.stderr)
         return 4
-    return subprocess.call(command(*argv), cwd=ROOT, env=_environ())
+    return subprocess.call(command(*argv), cwd=ROOT, env=environ())
 
 
 if __name__ == "__main__":

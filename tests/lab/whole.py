@@ -225,19 +225,18 @@ def _hide(path: Path, upper: Path) -> None:
 
     Written as overlayfs itself does (see its page in the kernel's documentation): an opaque folder, a whiteout.
     """
-    if not os.path.lexists(path) or path.is_symlink() or path in NEEDED:
+    if not os.path.lexists(path):
         return
     if any(needed.is_relative_to(path) for needed in NEEDED):
         for child in path.iterdir():
-            _hide(child, upper)
-        return
-    _raise(path.parent, upper)
-    above = upper / path.relative_to("/")
-    if path.is_dir() and not any(needed.is_relative_to(path.parent) for needed in NEEDED):
+            if child not in NEEDED:
+                _hide(child, upper)
+    elif path.is_dir() and not path.is_symlink():
         _raise(path, upper)
-        os.setxattr(above, "trusted.overlay.opaque", b"y")
+        os.setxattr(upper / path.relative_to("/"), "trusted.overlay.opaque", b"y")
     else:
-        os.mknod(above, 0o020000, os.makedev(0, 0))
+        _raise(path.parent, upper)
+        os.mknod(upper / path.relative_to("/"), 0o020000, os.makedev(0, 0))
 
 
 def _raise(folder: Path, upper: Path) -> None:
