@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -20,11 +18,11 @@ from typing import Any, Self
 from autoscaler.ports import Target
 from security.keys import make_pair, public_line
 from tests.lab.bridge import Bridge
-from tests.lab.inside import ROOT
+from tests.lab.faults import Faults, HostDown
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-RESTART, OFF = -signal.SIGHUP, -signal.SIGINT  # how an init ends by reboot(2) in a pid namespace; see its manual page
-RELAY_PORT = 8079
+RESTART = -signal.SIGHUP  # how a first process ends by reboot(2) in a pid namespace: see its manual page
+ENDINGS = {RESTART: "reboot", -signal.SIGINT: "power off", -signal.SIGKILL: "pulled"}
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,7 @@ class Said:
     err: str
 
 
-class HostDown(RuntimeError):
-    """It was asked for something that only a running host can do."""
-
-
-class Host:
+class Host(Faults):
     """A machine on the bridge: own network, mounts, processes, name. Off until `boot()`.
 
     name      its host name
@@ -51,7 +45,7 @@ class Host:
     folder    its files as the scenario sees them
 
     Faults of the network but `partition` (narrow, loss, delay, cut_from) last until the next boot, as does
-    `freeze`. What a host was told to suffer twice it suffers once; taking away what is not there is nothing.
+    `freeze`; `sick` until `well`. Told twice it suffers once; taking away what is not there is nothing.
     """
 
     has_web = True
@@ -88,6 +82,7 @@ class Host:
         """Power on; nothing when it runs. With `wait`, until its services answer (TimeoutError after 60 s)."""
         with self._lock:
             if not self.running:
+                self._settle()
                 self._start()
         if wait:
             self.wait_up()
@@ -98,13 +93,11 @@ class Host:
     def power_off(self) -> None:
         """Pull the plug: nobody in it is asked. Nothing when it is off."""
         with self._lock:
-            process, self._process = self._process, None
-            if process is None or process.poll() is not None:
-                return
-            self.endings.append("pulled")
-            os.kill(self._init, signal.SIGKILL)
-            process.wait()
-            self.bridge.unplug(self.place)
+            if self._process is not None and self._process.poll() is None:
+                with suppress(ProcessLookupError):
+                    os.kill(self._init, signal.SIGKILL)
+                self._process.wait()
+            self._settle()
 
     def reboot(self, wait: bool = True) -> Self:
         """The hypervisor's reset button; `run(["reboot"])` of a whole host is the host's own."""
@@ -150,93 +143,6 @@ class Host:
             return (self.folder / "log").read_text(errors="replace")
         return ""
 
-    # --- Faults ----------------------------------------------------------------------------------------
-
-    def partition(self, on: bool = True) -> None:
-        """The switch's port is off: no packet comes or goes. Stays through a reboot."""
-        with self._lock:
-            self._parted = on
-            if self.running:
-                self.bridge.switch(self.place, not on)
-
-    def heal(self) -> None:
-        """End `partition`, `narrow`, `loss`, `delay` and `cut_from`."""
-        self.partition(False)
-        if self.running:
-            self.narrow(None)
-            self.delay(0)
-            if shutil.which("iptables"):
-                self._in_net("iptables", "-F")
-
-    def cut_from(self, other: Host) -> None:
-        """These two no longer hear each other; everybody else does."""
-        for one, two in ((self, other), (other, self)):
-            if one.running:
-                one._in_net("iptables", "-A", "INPUT", "-s", two.address, "-j", "DROP")
-
-    def freeze(self) -> None:
-        """Every process stops; the kernel still completes TCP handshakes. A hung machine."""
-        with self._lock:
-            stopped: set[int] = set()
-            while more := set(self.processes()) - stopped:  # one may have forked meanwhile
-                for pid in more:
-                    _signal(pid, signal.SIGSTOP)
-                stopped |= more
-
-    def thaw(self) -> None:
-        """All go on."""
-        with self._lock:
-            self._entered = [process for process in self._entered if process.poll() is None]
-            for pid in [*self.processes(), *(process.pid for process in self._entered)]:
-                _signal(pid, signal.SIGCONT)
-
-    def sick(self, status: int = 500) -> None:
-        """Its web answers everything with this: 500 or 503."""
-        if status not in (500, 503):
-            raise ValueError(f"a sick web answers 500 or 503, not {status}")
-        self.well()
-        (self._web / f"sick-{status}").touch()
-
-    def well(self) -> None:
-        """The opposite of `sick`."""
-        for status in (500, 503):
-            (self._web / f"sick-{status}").unlink(missing_ok=True)
-
-    def crash_web(self) -> None:
-        """nginx is killed, ssh lives."""
-        self.wait_for(lambda: not self._kill("nginx"), 10, "the end of nginx")
-
-    def mend_web(self) -> None:
-        """nginx again, after `crash_web`."""
-        self.run(["sh", "-c", "nginx -c \"$0\" </dev/null >/dev/null 2>&1 &", str(self._nginx_conf)])
-        self.wait_port(80)
-
-    def narrow(self, rate: str | None = "64kbit") -> None:
-        """Both ways at this rate (tc's words), with a short queue; None: full width again."""
-        narrow = ["root", "tbf", "rate", str(rate), "burst", "2kb", "latency", "400ms"]
-        for inside, device in ((True, "eth0"), (False, self.place.cable)):
-            words = ["replace", "dev", device, *narrow] if rate else ["del", "dev", device, "root"]
-            self._tool(inside, ["tc", "qdisc", *words], may_fail=rate is None)
-
-    def loss(self, percent: float) -> None:
-        """Of what is sent to it, so much is lost by chance. 0 ends it. Wants iptables."""
-        self._in_net("iptables", "-F")
-        if percent:
-            chance = ["-m", "statistic", "--mode", "random", "--probability", f"{percent / 100:g}"]
-            self._in_net("iptables", "-A", "INPUT", *chance, "-j", "DROP")
-
-    def delay(self, seconds: float) -> None:
-        """Its web is reached this much later, after the handshake, by a relay: no `netem` is needed. 0 ends it."""
-        web = ["-p", "tcp", "-i", "eth0", "--dport", "80", "-j", "REDIRECT", "--to-ports", str(RELAY_PORT)]
-        self._kill("lab-relay")
-        if shutil.which("iptables"):
-            self._in_net("iptables", "-t", "nat", "-F")
-        if seconds:
-            words = [sys.executable, "-m", "tests.lab.relay", self.address, "80", str(RELAY_PORT), str(seconds)]
-            self.popen(words, env={"PYTHONPATH": str(ROOT)}, stdin=subprocess.DEVNULL)
-            self.wait_port(RELAY_PORT)
-            self._in_net("iptables", "-t", "nat", "-A", "PREROUTING", *web)
-
     # --- In it -----------------------------------------------------------------------------------------
 
     def run(
@@ -247,7 +153,7 @@ class Host:
         HostDown when the host is off; TimeoutExpired (it is then ended).
         """
         process = self.popen(
-            argv, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            argv, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
         )  # fmt: skip
         try:
             out, err = process.communicate(stdin, timeout)
@@ -363,7 +269,7 @@ class Host:
 
     def _time(self) -> list[str]:
         """Its own uptime, from 0, where this kernel can."""
-        if not (self.own_clock and Path("/proc/self/ns/time").exists()):
+        if not self.own_clock:
             return []
         uptime = int(float(Path("/proc/uptime").read_text().split()[0]))
         return ["--time", "--monotonic", f"-{uptime}", "--boottime", f"-{uptime}"]
@@ -381,74 +287,30 @@ class Host:
         code = process.wait()
         with self._lock:
             if self._process is not process:
-                return  # it was pulled, and that is written down
-            self._process = None
-            self.endings.append({RESTART: "reboot", OFF: "power off"}.get(code, "died"))
-            self.bridge.unplug(self.place)
+                return  # another was quicker, and wrote it down
+            self._settle()
             if code == RESTART:
                 self._start()
+
+    def _settle(self) -> None:
+        """Write down how it ended, and unplug it; nothing when that was done."""
+        if self._process is not None:
+            self.endings.append(ENDINGS.get(self._process.wait(), "died"))
+            self._process = None
+            self.bridge.unplug(self.place)
 
     def _processes(self) -> Iterator[tuple[int, str]]:
         if not self.running:
             return
-        mine = os.readlink(f"/proc/{self._init}/ns/pid")
-        for entry in os.listdir("/proc"):
-            if entry.isdigit():
-                with suppress(OSError):
-                    if os.readlink(f"/proc/{entry}/ns/pid") == mine:
-                        yield int(entry), Path(f"/proc/{entry}/comm").read_text().strip()
-
-    def _kill(self, name: str) -> bool:
-        """Was there one of that name to kill?"""
-        found = [pid for pid, comm in self._processes() if comm == name]
-        for pid in found:
-            _signal(pid, signal.SIGKILL)
-        return bool(found)
-
-    def _in_net(self, *argv: str) -> None:
-        self._tool(True, list(argv))
-
-    def _tool(self, inside: bool, argv: list[str], may_fail: bool = False) -> None:
-        """A tool of this machine, on the host's side of its cable or on ours. RuntimeError with what it said."""
-        if not self.running:
-            raise HostDown(f"{self.name} is off")
-        enter = ["nsenter", "-t", str(self._init), "-n", "--"] if inside else []
-        done = subprocess.run([*enter, *argv], capture_output=True, text=True)
-        if done.returncode and not may_fail:
-            raise RuntimeError(f"{self.name}: {' '.join(argv)}: {done.stderr.strip()}")
-
-
-def nginx_conf(folder: str, address: str, name: str) -> str:
-    """nginx, its files in `folder`; `/health` tells its name, the flag `sick-500` or `sick-503` is all it says."""
-    spools = "".join(
-        f" {kind}_temp_path {folder}/spool-{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    sick = "".join(f"  if (-f {folder}/sick-{code}) {{ return {code}; }}\n" for code in (500, 503))
-    return (
-        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/nginx.err; user root;\n"
-        f"events {{ worker_connections 256; }}\n"
-        f"http {{ access_log off;{spools}\n"
-        f" server {{ listen {address}:80; root {folder}/www; default_type text/plain;\n{sick}"
-        f"  location = /health {{ return 200 'ok {name}\\n'; }}\n"
-        f"  location = / {{ return 200 '{name}\\n'; }}\n }}\n}}\n"
-    )
-
-
-def sshd_conf(folder: str, address: str, host_key: str) -> str:
-    """sshd with every file in `folder`; nothing of the machine's own configuration."""
-    return (
-        f"Port 22\nListenAddress {address}\nHostKey {host_key}\nPidFile {folder}/sshd.pid\n"
-        f"AuthorizedKeysFile {folder}/authorized_keys\nUsePAM no\nPasswordAuthentication no\nStrictModes no\n"
-        "PermitRootLogin yes\nPermitUserRC no\nUseDNS no\nMaxStartups 100\nLogLevel ERROR\n"
-        "Subsystem sftp internal-sftp\n"
-    )
+        with suppress(OSError):  # it ends at this moment
+            mine = os.readlink(f"/proc/{self._init}/ns/pid")
+            for entry in os.listdir("/proc"):
+                if entry.isdigit():
+                    with suppress(OSError):
+                        if os.readlink(f"/proc/{entry}/ns/pid") == mine:
+                            yield int(entry), Path(f"/proc/{entry}/comm").read_text().strip()
 
 
 def new_boot_id() -> str:
     """As the kernel writes it."""
     return f"{uuid.uuid4()}\n"
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, number)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.lab.bridge import Bridge
-from tests.lab.host import Host, nginx_conf, sshd_conf
+from tests.lab.host import Host
 from tests.lab.inside import truly_root
+from tests.lab.services import nginx_conf, sshd_conf
 
 
 class LightHost(Host):

@@ -103,16 +103,16 @@ def whole(faketime: str) -> dict[str, Any]:
         one.write("/etc/mark", "kept")
         said["ordered"] = one.ssh("echo gone >/tmp/mark; shutdown -r now").code
         one.wait_boots(2)
-        said["rebooted"] = [one.endings[:], one.read("/etc/mark"), one.run(["ls", "/tmp"]).out]
+        said["rebooted"] = [list(one.endings), one.read("/etc/mark"), one.run(["ls", "/tmp"]).out]
         said["new boot"] = first != one.run(["cat", "/proc/sys/kernel/random/boot_id"]).out
         said["still its crontab"] = one.run(["crontab", "-l"]).out
         one.run(["poweroff"])
         one.wait_off()
-        said["off"] = [one.endings[:], one.boots, one.read("/etc/mark")]
+        said["off"] = [list(one.endings), one.boots, one.read("/etc/mark")]
         one.power_on()
         one.run(["reboot", "-f"])
         one.wait_boots(4)
-        said["ends"] = [one.endings, two.endings, two.boots]
+        said["ends"] = [list(one.endings), list(two.endings), two.boots]
 
         two.fill_disk()
         copy = ["sh", "-c", "cat /etc/passwd >/var/copy"]

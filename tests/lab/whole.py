@@ -16,8 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.lab.bridge import Bridge
-from tests.lab.host import Host, new_boot_id, nginx_conf, sshd_conf
+from tests.lab.host import Host, new_boot_id
 from tests.lab.inside import ROOT, truly_root
+from tests.lab.services import nginx_conf, sshd_conf
 
 NEEDED = tuple(dict.fromkeys(Path(path).resolve() for path in (ROOT, sys.prefix, sys.base_prefix)))
 ZONES = Path("/usr/share/zoneinfo")
@@ -61,11 +62,11 @@ class WholeHost(Host):
     cron_env  environment of the cron daemon, e.g. libfaketime's: LD_PRELOAD, FAKETIME
 
     Its `reboot`, `shutdown -r now`, `poweroff`, `shutdown -h now` are the real thing: the kernel ends its first
-    process and says which it was. It has its own machine id, boot id and (own_clock) uptime. There is no systemd.
+    process and says which it was. It has its own machine id, boot id and, where the kernel has time namespaces, uptime. There is no systemd.
     /run and /tmp are new at each boot, all else stays.
     """
 
-    own_clock = True
+    own_clock = Path("/proc/self/ns/time").exists()
 
     def __init__(
         self,
