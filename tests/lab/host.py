@@ -22,7 +22,7 @@ from tests.lab.faults import Faults, HostDown
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 RESTART = -signal.SIGHUP  # how a first process ends by reboot(2) in a pid namespace: see its manual page
-ENDINGS = {RESTART: "reboot", -signal.SIGINT: "power off", -signal.SIGKILL: "pulled"}
+ENDINGS = {RESTART: "reboot", -signal.SIGINT: "power off"}
 
 
 @dataclass(frozen=True)
@@ -93,11 +93,12 @@ class Host(Faults):
     def power_off(self) -> None:
         """Pull the plug: nobody in it is asked. Nothing when it is off."""
         with self._lock:
-            if self._process is not None and self._process.poll() is None:
+            if self.running:
                 with suppress(ProcessLookupError):
                     os.kill(self._init, signal.SIGKILL)
-                self._process.wait()
-            self._settle()
+                self._settle("pulled")
+            else:
+                self._settle()
 
     def reboot(self, wait: bool = True) -> Self:
         """The hypervisor's reset button; `run(["reboot"])` of a whole host is the host's own."""
@@ -152,9 +153,8 @@ class Host(Faults):
 
         HostDown when the host is off; TimeoutExpired (it is then ended).
         """
-        process = self.popen(
-            argv, env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace"
-        )  # fmt: skip
+        pipe = subprocess.PIPE
+        process = self.popen(argv, env, stdin=pipe, stdout=pipe, stderr=pipe, text=True, errors="replace")
         try:
             out, err = process.communicate(stdin, timeout)
         except BaseException:
@@ -292,10 +292,11 @@ class Host(Faults):
             if code == RESTART:
                 self._start()
 
-    def _settle(self) -> None:
+    def _settle(self, ending: str = "") -> None:
         """Write down how it ended, and unplug it; nothing when that was done."""
         if self._process is not None:
-            self.endings.append(ENDINGS.get(self._process.wait(), "died"))
+            code = self._process.wait()
+            self.endings.append(ending or ENDINGS.get(code, "died"))
             self._process = None
             self.bridge.unplug(self.place)
 

@@ -62,8 +62,8 @@ class WholeHost(Host):
     cron_env  environment of the cron daemon, e.g. libfaketime's: LD_PRELOAD, FAKETIME
 
     Its `reboot`, `shutdown -r now`, `poweroff`, `shutdown -h now` are the real thing: the kernel ends its first
-    process and says which it was. It has its own machine id, boot id and, where the kernel has time namespaces, uptime. There is no systemd.
-    /run and /tmp are new at each boot, all else stays.
+    process and says which it was. It has its own machine id, boot id and, where the kernel has time namespaces,
+    uptime. There is no systemd. /run and /tmp are new at each boot, all else stays.
     """
 
     own_clock = Path("/proc/self/ns/time").exists()
