@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -118,7 +120,7 @@ class Session:
             raise OtherKey(f"shows {self.key.fingerprint}, pinned is {pin.fingerprint}")
         self._transport.auth_timeout = left(until)
         try:
-            with self._cut(until):
+            with _WATCH.cut(until, self._break):
                 more = self._transport.auth_publickey(user, key)
         except paramiko.AuthenticationException as err:
             if time.monotonic() >= until:
@@ -140,7 +142,7 @@ class Session:
         import paramiko
 
         try:
-            with self._cut(until):
+            with _WATCH.cut(until, self._break):
                 channel = self._transport.open_session(timeout=left(until))
                 channel.set_combine_stderr(True)
                 channel.exec_command(command)
@@ -189,16 +191,55 @@ class Session:
             return Broken("the connection broke without a word")
         return err if isinstance(err, OSError) else Broken(f"SSH: {said}")
 
+    def _break(self) -> None:
+        """End the connection under paramiko, whose thread then ends everybody's waiting."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
+
+class _Watch:
+    """One thread that ends what lasts too long: paramiko waits without end for some answers.
+
+    A timer for each would be a thread for each login and each command.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ends: dict[int, Callable[[], None]] = {}
+        self._order: list[tuple[float, int]] = []  # a heap; what is over leaves it when its time comes
+        self._numbers = itertools.count()
+        self._begun = False
+
     @contextmanager
-    def _cut(self, until: float) -> Iterator[None]:
-        """paramiko waits without end for some answers; at `until` this ends the connection under it."""
-        timer = threading.Timer(left(until), self.close)
-        timer.daemon = True
-        timer.start()
+    def cut(self, until: float, end: Callable[[], None]) -> Iterator[None]:
+        """Call `end`, which must be quick, at the monotonic `until` if the block is not over by then."""
+        left(until)
+        number = next(self._numbers)
+        with self._changed:
+            if not self._begun:
+                threading.Thread(target=self._watch, name="ssh-watch", daemon=True).start()
+                self._begun = True
+            self._ends[number] = end
+            heapq.heappush(self._order, (until, number))
+            if self._order[0][1] == number:
+                self._changed.notify()
         try:
             yield
         finally:
-            timer.cancel()
+            with self._changed:
+                self._ends.pop(number, None)
+
+    def _watch(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                while self._order and (self._order[0][0] <= now or self._order[0][1] not in self._ends):
+                    if end := self._ends.pop(heapq.heappop(self._order)[1], None):
+                        end()
+                self._changed.wait(self._order[0][0] - now if self._order else None)
+
+
+_WATCH = _Watch()
 
 
 class _QuickSocket(socket.socket):
