@@ -80,6 +80,11 @@ class Ask:
         return self._settings.state if self._settings is not None else state_directory(os.environ)
 
     @property
+    def pool(self) -> str | None:
+        """The pool, if the Deployment was read already; asks nobody."""
+        return self._deployment.pool if self._deployment is not None else None
+
+    @property
     def who(self) -> str:
         """Who asks, as `user@host`; for CHANGED_BY and the like."""
         return f"{_user()}@{os.uname().nodename}"

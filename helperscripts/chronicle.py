@@ -33,9 +33,14 @@ class Chronicle:
     elsewhere: Path | None = None
 
     @property
+    def name(self) -> str:
+        """The node as it is, or was last, known; empty when it never was."""
+        return str(self.who or self._last(self.state).get("who") or "")
+
+    @property
     def log(self) -> Path:
         """The log file."""
-        who = self.who or self._last(self.state).get("who")
+        who = self.name
         return self.state / "log" / (f"{who}-{self.verb}.log" if who else f"{self.verb}.log")
 
     def write(self, code: int, sentence: str) -> None:
@@ -43,7 +48,7 @@ class Chronicle:
         self._append(f"exit {code}: {sentence}")
 
     def deed(self, line: str) -> None:
-        """One line of a deed that can not be undone, at once. OSError."""
+        """One line of a deed, at once. OSError."""
         self._append(line)
 
     def _append(self, text: str) -> None:

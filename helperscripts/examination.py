@@ -81,6 +81,7 @@ def examine(ask: Ask) -> Iterator[Check]:
         ):
             yield from _tried(what, look)
     yield from _tried("reboot", lambda: _reboot(ask))
+    yield from _tried("hooks", lambda: _hooks(ask))
     yield from _tried("crontab", lambda: _crontab(ask))
 
 
@@ -257,6 +258,18 @@ def _reboot(ask: Ask) -> Iterator[Check]:
         yield Check("reboot", Found.OK, f"`{command}` once a cycle has earned it")
     else:
         yield Check("reboot", Found.OK, "never: " + ("so the settings say" if argv == () else "no command is set"))
+
+
+def _hooks(ask: Ask) -> Iterator[Check]:
+    from helperscripts.hooks import missing
+
+    for hook, argv in (("notify", ask.settings.notify), ("heartbeat", ask.settings.heartbeat)):
+        if not argv:
+            continue
+        if wrong := missing(argv[0]):
+            yield Check(hook, Found.BAD, wrong, 3)
+        else:
+            yield Check(hook, Found.OK, argv[0])
 
 
 def _crontab(ask: Ask) -> Iterator[Check]:

@@ -52,6 +52,10 @@ node: {node}
 # The command that reboots this machine once a cycle has earned it; [] means it is never rebooted.
 {reboots}
 
+# A program that gets each alarm as one line of JSON on its stdin, and one that runs after each good tick of cron.
+# notify: [/usr/local/bin/alarm-mail]
+# heartbeat: [/usr/bin/curl, -fsS, -m, '8', 'https://hc.example/ping/web-{{node}}-{{verb}}']
+
 # Where this machine keeps its locks and logs. Nothing in it is needed to be right.
 {states}
 """

@@ -45,6 +45,8 @@ class Settings:
     ssh_key: Path | None = None
     reboot: tuple[str, ...] | None = None  # None: nobody said; (): this machine must not be rebooted
     boot_file: Path | None = None  # stands in for /proc in a container
+    notify: tuple[str, ...] = ()  # gets each alarm as JSON on stdin
+    heartbeat: tuple[str, ...] = ()  # runs after each good tick
     hurry: int = 1  # divides the Deployment's waiting periods: for demonstrations and tests
     state: Path = Path("/var/lib/autoscaler")
     source: Path | None = None
@@ -111,6 +113,8 @@ def read_settings(path: Path, environ: Mapping[str, str]) -> Settings:
         ssh_key=_path(top, "ssh_key", path.parent),
         reboot=top.words("reboot"),
         boot_file=_path(top, "boot_file", path.parent),
+        notify=_program(top, "notify"),
+        heartbeat=_program(top, "heartbeat"),
         hurry=top.integer("hurry", 1, low=1, high=100_000),
         state=_path(top, "state", path.parent) or state_directory(environ),
         source=path,
@@ -153,6 +157,14 @@ def _s3(section: Section, folder: Path) -> S3:
     if any(given) and not all(given):
         section.fault("", "an access key and a secret key go together; one of them is missing")
     return s3
+
+
+def _program(section: Section, key: str) -> tuple[str, ...]:
+    """A program and its words; `[]` is none."""
+    words = section.words(key) or ()
+    if words and not words[0].strip():
+        section.fault(key, f"the first word of {key} names the program, and it is empty")
+    return words
 
 
 def _path(section: Section, key: str, folder: Path) -> Path | None:

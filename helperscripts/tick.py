@@ -66,7 +66,20 @@ def run_tick(ask: Ask, tick: Tick, cron: bool, after: float) -> int:
         _speak_to_cron(tick, end, turned)
     else:
         _speak(ask, end)
+    if not end.quiet:
+        _follow_up(ask, tick, end, chronicle, cron)
     return end.code
+
+
+def _follow_up(ask: Ask, tick: Tick, end: _End, chronicle: Chronicle, cron: bool) -> None:
+    """What a tick leaves to be done, its lock freed and its answer given: nothing in here changes either."""
+    from helperscripts.aftermath import follow_up
+
+    try:
+        follow_up(ask, tick.verb, chronicle, end.code, "; ".join(end.lines), end.report, cron)
+    except Exception as err:  # noqa: BLE001  told and logged here, as everywhere at the end
+        for line in judged(err, ask)[1]:
+            complain(line)
 
 
 def _chronicle(ask: Ask, tick: Tick) -> Chronicle:

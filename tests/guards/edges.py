@@ -15,7 +15,79 @@ SSH = "tests/providerscripts/remote/test_session.py::test_"
 DAILY = "tests/cron/test_daily.py::test_"
 TABLE = "tests/cron/test_table.py::test_"
 
+JOURNAL = "tests/providerscripts/store/test_journal.py::test_"
+PRUNING = "tests/helperscripts/test_pruning.py::test_"
+HOOKS = "tests/helperscripts/test_hooks.py::test_"
+ALARMS = "tests/helperscripts/test_alarms.py::test_"
+HISTORY = "tests/helperscripts/test_history.py::test_"
+
 EDGES: tuple[Guard, ...] = (
+    # --- the Journal ---
+    Guard(
+        "the Journal's age is judged by the Store's clock",
+        "A machine in another year throws nothing away.",
+        "providerscripts/store/journal.py",
+        "datetime.fromtimestamp(newest.date, UTC).date() - timedelta(days=keep_days)",
+        "datetime.fromtimestamp(self._clock.now(), UTC).date() - timedelta(days=keep_days)",
+        (PRUNING + "a_clock_in_another_year_removes_nothing",),
+    ),
+    Guard(
+        "a prune is bounded",
+        "A Journal of years delays no tick by more than so many deletes.",
+        "providerscripts/store/journal.py",
+        "if (day := _DAY.match(key)) and day[1] < first][:most]",
+        "if (day := _DAY.match(key)) and day[1] < first]",
+        (PRUNING + "a_thousand_old_ones_go_in_three_ticks_and_then_none_until_tomorrow",),
+    ),
+    Guard(
+        "what cannot be read touches anybody",
+        "An entry that nobody can read is told, whatever was asked for.",
+        "helperscripts/annals.py",
+        "return bool(noted.fault) or any(",
+        "return any(",
+        (HISTORY + "what_cannot_be_read_is_told_and_not_hidden",),
+    ),
+    Guard(
+        "a wish that cannot be journalled is done",
+        "What was written is written: the Journal's trouble is told and changes no exit code.",
+        "helperscripts/wishes.py",
+        "    except Unreachable as err:\n        complain",
+        "    except ZeroDivisionError as err:\n        complain",
+        (HISTORY + "a_wish_that_cannot_be_journalled_is_a_wish_all_the_same",),
+    ),
+    # --- hooks ---
+    Guard(
+        "a hook that hangs dies with all it started",
+        "Each tick would leave another process behind.",
+        "helperscripts/hooks.py",
+        "os.killpg(process.pid, signal.SIGKILL)",
+        "process.kill()",
+        (HOOKS + "one_that_hangs_is_killed_with_all_it_started",),
+    ),
+    Guard(
+        "an alarm that was not heard is told again",
+        "A mail server that was away swallows no alarm.",
+        "helperscripts/alarms.py",
+        "deadline):\n                    break\n                _settle",
+        "deadline):\n                    pass\n                _settle",
+        (ALARMS + "what_could_not_be_told_is_told_the_next_time",),
+    ),
+    Guard(
+        "who could not look ends no alarm",
+        "A Round without a Store does not say that the brake is off.",
+        "helperscripts/alarms.py",
+        "and (not unsure or what == self.verb)",
+        "",
+        (ALARMS + "who_could_not_look_clears_nothing",),
+    ),
+    Guard(
+        "a dead crontab does not look alive",
+        "A person's tick neither beats nor tells.",
+        "helperscripts/aftermath.py",
+        "    if cron:\n",
+        "    if True:\n",
+        (HOOKS + "a_tick_that_turns_bad_and_good_again",),
+    ),
     # --- stores ---
     Guard(
         "S3: only NoSuchKey is absent",

@@ -1,0 +1,45 @@
+"""Pruning: what the Journal keeps no longer goes, a little after a Cycle, and once a day."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from helperscripts import wiring
+from utilities.errors import Trouble
+
+if TYPE_CHECKING:
+    from helperscripts.ask import Ask
+
+__all__ = ["MOST", "prune_journal"]
+
+MOST = 500  # entries in one go: some seconds on S3
+
+
+def prune_journal(ask: Ask, who: str) -> str:
+    """Remove at most MOST entries that are older than the Deployment's `journal_days`, the oldest first.
+
+    What was done, as a sentence for the log; "" for nothing. Once a day for each node, and on in the next tick while
+    there are more. Which entries are old is judged by the Store's clock alone; this machine's only tells whether
+    today was done. That memory is a file in the state folder: lost, it costs one listing. Never raises Trouble.
+    """
+    from autoscaler.book import StoreClock
+
+    clock = wiring.clock()
+    mark = ask.state / f"{who}-pruned"
+    today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
+    try:
+        if mark.exists() and mark.read_text().strip() == today:
+            return ""
+        # Before the work: where nothing can be remembered, nothing is listed each minute.
+        mark.write_text(f"{today}\n")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    days = ask.deployment.journal_days
+    try:
+        gone = wiring.journal(ask.settings, ask.store, StoreClock(clock)).prune(days, MOST)
+    except Trouble as err:
+        return f"the Journal could not be pruned, tried again tomorrow: {err}"
+    if gone == MOST:
+        mark.unlink(missing_ok=True)  # there may be more: the next tick goes on
+    return f"the Journal: {gone} entries older than {days} days removed" if gone else ""
