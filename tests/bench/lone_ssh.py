@@ -72,7 +72,9 @@ def main(times: int = 40) -> None:
     finally:
         site.close()
     print(f"one SSH probe at a time, medians of {times}")
-    medians = {name: [statistics.median(column) * 1000 for column in zip(*runs, strict=True)] for name, runs in found.items()}
+    medians = {
+        name: [statistics.median(column) * 1000 for column in zip(*runs, strict=True)] for name, runs in found.items()
+    }
     for name, (wall, cpu) in medians.items():
         print(f"  {name:30}  wall {wall:6.1f} ms  CPU {cpu:5.1f} ms")
     plain, _, ours = (wall for wall, _ in medians.values())

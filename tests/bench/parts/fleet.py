@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoscaler.deployment import Adapter, Deployment, Rules
+from autoscaler.deployment import Adapter, Deployment, Mode, Rules
 from autoscaler.node import Node
 from autoscaler.ports import Member
 from autoscaler.profile import KEY, new_profile
@@ -13,6 +13,7 @@ from autoscaler.share import Share, key_of
 from autoscaler.webserver import Record, State, name_of
 from autoscaler.wish import Limits
 from autoscaler.world import World
+from cron.timetable import Timetable
 from providerscripts.balancers.memory import MemoryBalancer
 from providerscripts.crew import BoundedCrew
 from providerscripts.probes.ladder import LadderProber
@@ -22,6 +23,7 @@ from providerscripts.store.memory import MemoryStore
 from tests.bench.parts.target import HTTP, SSH, USER, address
 from tests.worlds.memory import NoShell, ToldClock, ToldMachine
 from utilities.clock import SystemClock
+from utilities.instant import Instant
 
 __all__ = ["NODE", "deployment_of", "records_of", "world_of"]
 
@@ -33,6 +35,7 @@ def deployment_of(key: Path, one_in: int = 1, budget: float = 300.0) -> Deployme
     return Deployment(
         pool="web",
         provider=Adapter("memory"),
+        mode=Mode.PRODUCTION,
         limits=Limits(1, 100_000),
         rules=Rules(),
         ladder=Ladder(ssh=Ssh(user=USER, key=str(key), port=SSH, one_in=one_in), known=30.0, built=30.0),
@@ -43,7 +46,7 @@ def deployment_of(key: Path, one_in: int = 1, budget: float = 300.0) -> Deployme
 
 def records_of(count: int, pin: str) -> list[Record]:
     """`count` webservers that have been up for long."""
-    old = SystemClock().now()
+    old = Instant(SystemClock().now() - 86400)
     return [
         Record(
             name_of("web", 1, n), State.UP, old, old, id=f"vm-{n:06d}", address=address(n), pin=pin, served=True
@@ -74,4 +77,5 @@ def world_of(records: list[Record]) -> World:
         journal=StoreJournal(store, 1, clock),
         clock=clock,
         crew=BoundedCrew(),
+        timetable=Timetable(()),
     )

@@ -38,7 +38,7 @@ def round_(count: int, key: Path, pin: str, one_in: int) -> None:
     world = world_of(records_of(count, pin))
     before = resident()
     report = run_round(world, deployment, NODE)
-    if report.code or f"{count} alive" not in report.sentence:
+    if report.exit_code or f"{count} alive" not in report.sentence:
         raise SystemExit(f"the Round says: {report.sentence[:300]}")
     print(json.dumps({"sentence": report.sentence, "before": before, "peak": resident("VmHWM")}))
 

@@ -141,6 +141,21 @@ def test_a_relative_marker_is_found_from_home(server: SshServer) -> None:
             marker.unlink()
 
 
+def test_gnus_df_is_asked_once_and_any_other_as_posix_has_it(server: SshServer) -> None:
+    asked = server.bin / "asked"
+    gnu = f'echo "$*" >>{asked}; case $1 in --output*) printf "Use%% IUse%%\n 97%%    %s\n"'
+    server.program("df", f"{gnu} 4%;; esac")
+    assert one(RungName.BUILT, ssh(server), server.target()) == (Heard.BAD, "disk 97 % full")
+    server.program("df", f"{gnu} 99%;; esac")
+    assert one(RungName.BUILT, ssh(server, disk_percent=98), server.target()) == (Heard.BAD, "inodes 99 % full")
+    server.program("df", f"{gnu} -;; esac")  # a file system without inodes
+    heard, detail = one(RungName.BUILT, ssh(server, disk_percent=98), server.target())
+    assert (heard, detail.partition(", ")[2]) == (Heard.GOOD, "disk 97 %")
+    assert asked.read_text().splitlines() == ["--output=pcent,ipcent /"] * 3
+    server.program("df", 'case $1 in --output*) echo "unrecognized option"; exit 1;; esac; echo "d 9 9 9 96% /"')
+    assert one(RungName.BUILT, ssh(server), server.target()) == (Heard.BAD, "disk 96 % full")
+
+
 def test_the_real_disk_is_read(server: SshServer) -> None:
     (server.bin / "df").unlink()
     heard, detail = one(RungName.BUILT, ssh(server, disk_percent=100), server.target())
