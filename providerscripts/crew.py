@@ -53,7 +53,8 @@ class BoundedCrew:
                     answer = RuntimeError(f"the job gave up with {type(err).__name__}: {err}")
                 with changed:
                     answers[name] = answer
-                    changed.notify()
+                    if len(answers) == len(jobs):  # whoever waits is not woken for each
+                        changed.notify()
 
         for number in range(min(self._width, len(waiting))):
             try:

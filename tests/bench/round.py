@@ -1,7 +1,7 @@
 """A whole Round over 500 healthy webservers, SSH one in 10, against clush running `true` on all of them.
 
 Reach: CPU <= 0.10 of clush's. Ours is one process with its start, as cron would run it: `run_round` with the real
-LadderProber; Store, Provider and Balancer are in memory. The last row logs into everybody. `round.py [COUNT [TIMES]]`.
+LadderProber; Store, Provider and Balancer are in memory. `round.py [COUNT [TIMES]]`.
 """
 
 from __future__ import annotations

@@ -143,7 +143,7 @@ def test_a_relative_marker_is_found_from_home(server: SshServer) -> None:
 
 def test_gnus_df_is_asked_once_and_any_other_as_posix_has_it(server: SshServer) -> None:
     asked = server.bin / "asked"
-    gnu = f'echo "$*" >>{asked}; case $1 in --output*) printf "Use%% IUse%%\n 97%%    %s\n"'
+    gnu = f'echo "$*" >>{asked}; case $1 in --output*) printf "Use%% IUse%%\\n 97%%    %s\\n"'
     server.program("df", f"{gnu} 4%;; esac")
     assert one(RungName.BUILT, ssh(server), server.target()) == (Heard.BAD, "disk 97 % full")
     server.program("df", f"{gnu} 99%;; esac")
