@@ -245,7 +245,9 @@ class Host(Faults):
         with open(self.folder / "log", "ab") as log:
             process = subprocess.Popen(
                 ["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", *self._time(), "--fork", "--kill-child",
-                 "sh", str(script)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                 "sh", str(script)],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                start_new_session=True,  # else a Ctrl-C at our terminal would power it off
             )  # fmt: skip
         assert process.stdin is not None
         assert process.stdout is not None

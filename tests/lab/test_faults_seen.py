@@ -9,7 +9,7 @@ import pytest
 
 from tests.lab.inside import run_inside, truly_root
 
-LOOK = 2.0  # seconds of patience where silence is expected
+LOOK = 1.0  # seconds of patience where silence is expected
 LONG = 60.0  # where an answer is
 RUNGS = ("reachable", "known", "built", "serving")
 GOOD, BAD, SILENT, NOT_YET, OTHER_KEY = "good", "bad", "silent", "not yet", "other key"
@@ -144,7 +144,7 @@ def cut() -> dict[str, list[int]]:
 
         def asks(host: LightHost, other: LightHost) -> int:
             get = "printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3; grep -q 200 <&3"
-            return host.run(["timeout", "2", "bash", "-c", f"exec 3<>/dev/tcp/{other.address}/80; {get}"]).code
+            return host.run(["timeout", "1", "bash", "-c", f"exec 3<>/dev/tcp/{other.address}/80; {get}"]).code
 
         said = {"before": [asks(one, two), asks(two, one), asks(one, three)]}
         one.cut_from(two)
