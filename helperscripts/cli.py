@@ -45,6 +45,7 @@ VERBS: dict[str, Entry] = {
     "round": Entry("round", "Check the health of the webservers and heal them.", ACT),
     "plan": Entry("plan", "Show what the next cycle would do, and why.", LOOK),
     "status": Entry("status", "Say how the fleet is.", LOOK),
+    "schedule": Entry("schedule", "Show what is in force, until when, and the coming week.", LOOK),
     "history": Entry("history", "Show what was decided, done and wished, and why.", LOOK),
     "check-health": Entry("check_health", "Probe webservers now, rung by rung; act on nothing.", LOOK),
     "pause": Entry("pause", "Stop the nodes from acting.", OWN),

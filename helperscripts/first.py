@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:?=&%@+~-]*(?<!:)", re.ASCII)
 _WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
-__all__ = ["deployment_text", "settings_text"]
+__all__ = ["deployment_text", "schedule_text", "settings_text"]
 
 
 def settings_text(
@@ -69,8 +69,10 @@ def deployment_text(
     ssh: Mapping[str, str],
     least: int = 1,
     most: int = 20,
+    zone: str = "Europe/Berlin",
 ) -> str:
-    """deployment.yaml, in mode `observe`."""
+    """deployment.yaml, in mode `observe`; `zone` is for the example of a schedule."""
+    schedule = "".join(f"# {line}\n" for line in schedule_text(zone).splitlines())
     own = "".join(f"  {key}: {_given(value)}\n" for key, value in options.items())
     if ssh:
         login = "  ssh:\n" + "".join(f"    {key}: {_quoted(value)}\n" for key, value in ssh.items())
@@ -100,6 +102,8 @@ limits:
   min: {least}
   max: {most}
 
+# When the number changes by itself: `autoscaler schedule` shows the coming week.
+{schedule}
 # Who rents the webservers: `autoscaler providers` lists them and what each needs.
 provider:
   name: {provider}
@@ -134,6 +138,17 @@ ladder:
 # rules:                     # `autoscaler doctor --rules` shows all of them with the values in force
 #   booting: 20 min
 #   strikes: 2
+"""
+
+
+def schedule_text(zone: str) -> str:
+    """An example of the Deployment's `schedule`."""
+    return f"""\
+schedule:
+  zone: {zone}
+  entries:
+    - {{name: morning, at: 07:30, days: mon-fri, up_to: 8}}     # never lowers
+    - {{name: evening, at: 17:30, days: mon-fri, down_to: 3}}   # never raises
 """
 
 

@@ -103,8 +103,10 @@ def command(
             ask.note(f"Node {node} has no share while there are {count}: raise NO_AUTOSCALERS in the Profile.")
     else:
         from helperscripts.first import deployment_text
+        from helperscripts.zone import machine_zone
 
-        text = deployment_text(fleet, count, name, options, inquiry.login(name), limits.min, limits.max)
+        zone = machine_zone() or "Europe/Berlin"
+        text = deployment_text(fleet, count, name, options, inquiry.login(name), limits.min, limits.max, zone)
         shared = Document(f"{DEPLOYMENT} in {store_url}", text)
         _checked(text)
     argv = inquiry.reboot(reboot, name, asking)

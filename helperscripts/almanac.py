@@ -1,0 +1,205 @@
+"""The Almanac: a Forecast told to people, on the wall's clock of one place, and to programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from autoscaler.change import Look
+from autoscaler.deployment import Deployment
+from autoscaler.entry import Aim, Entry
+from autoscaler.profile import Profile
+from cron.daily import read_event
+from cron.forecast import Forecast, Turn, forecast
+from cron.timetable import Timetable
+from helperscripts.screen import ago
+from utilities.civil import instant_of, local, zone_of
+from utilities.instant import Instant, to_text
+
+__all__ = ["DAYS", "Almanac", "Wall", "almanac_of", "usual_zone"]
+
+DAYS = 8  # a week, and the day that now is in
+
+
+@dataclass(frozen=True)
+class Wall:
+    """The clock on the wall of a place. `now` is the instant from which today and tomorrow count.
+
+    `far`: this machine's own clock shows another time than that.
+    """
+
+    zone: ZoneInfo
+    now: Instant
+    far: bool = False
+
+    def moment(self, at: Instant) -> str:
+        """today 17:30, tomorrow 07:30, Mon 07:30; beyond a week Mon 7 Dec 07:30, in another year 2027-01-04 07:30."""
+        there, here = local(at, self.zone), local(self.now, self.zone).date()
+        days = (there.date() - here).days
+        if days in (-1, 0, 1):
+            day = ("yesterday", "today", "tomorrow")[days + 1]
+        elif abs(days) < 7:
+            day = f"{there:%a}"
+        else:
+            day = f"{there:%Y-%m-%d}" if there.year != here.year else f"{there:%a} {there.day} {there:%b}"
+        return f"{day} {there:%H:%M}"
+
+    def named(self, at: Instant) -> str:
+        """The same with the place, where this machine's clock shows another time."""
+        return f"{self.moment(at)} {self.zone.key}" if self.far else self.moment(at)
+
+
+@dataclass(frozen=True)
+class Almanac:
+    """What is in force, until when, and what comes."""
+
+    forecast: Forecast
+    entries: tuple[Entry, ...]
+    wall: Wall
+
+    def in_force(self) -> str:
+        """What is wanted now, since when, by whom and until when, by the wall's clock; one sentence."""
+        seen, profile, wall = self.forecast, self.forecast.profile, self.wall
+        many = f"{seen.held} webserver{'' if seen.held == 1 else 's'}"
+        overridden = profile.overridden(seen.at)
+        binds = seen.limits.clamp(profile.webservers if overridden else profile.lasting)[1]
+        more = f"; {binds}" if binds else ""
+        end = profile.override_until
+        if not overridden or end is None:
+            return f"{many}{self._origin()}, {self._end()}{more}"
+        told = f"{many} by {_whose(profile)} until {wall.moment(end)}, then "
+        if end > seen.until:
+            return f"{told}{profile.lasting} or what the schedule has made of it{more}"
+        return f"{told}{seen.number_at(end)}{self._meant(end)}{more}"
+
+    def until(self) -> str:
+        """Until when what is wanted now holds, and what comes then; empty where nothing is in sight."""
+        turn = self._waiting()
+        if turn is not None:
+            return f"until a node applies {turn.name} of {self.wall.named(turn.at)}, {turn.does}"
+        turn = self.forecast.next
+        if turn is None:
+            return ""
+        then = f"{turn.name}, {turn.does}" if turn.occurrence else f"{turn.does}, then {turn.after}"
+        return f"until {self.wall.named(turn.at)}: {then}"
+
+    def missed(self) -> list[str]:
+        """A sentence for each that fell due and that nobody has applied."""
+        return [self._missed(turn) for turn in self.forecast.missed]
+
+    def within(self, days: int) -> Almanac:
+        """The same for so many days, today being the first."""
+        return replace(self, forecast=self.forecast.within(_midnight(self.wall, days)))
+
+    def rows(self, several: bool) -> Iterator[tuple[str, ...]]:
+        """Of each turn: day, time, zone where there are several, entry, from -> to, note."""
+        last = ""
+        for turn in self.forecast.turns:
+            zone = zone_of(turn.occurrence.entry.zone) if several and turn.occurrence else self.wall.zone
+            there = local(turn.at, zone)
+            day = f"{there:%a} {there.day:>2} {there:%b}"
+            late = [f"fell due {ago(self.forecast.at - turn.at)} ago"] if turn.late else []
+            yield (
+                "" if day == last else day,
+                there.strftime("%H:%M:%S" if there.second else "%H:%M"),
+                *([zone.key] if several else []),
+                turn.name or "(override)",
+                f"{turn.before} -> {turn.after}" if turn.changes else str(turn.after),
+                "; ".join([*late, turn.note]) if turn.note else "".join(late),
+            )
+            last = day
+
+    def plain(self, turn: Turn) -> dict[str, Any]:
+        """A turn for --json."""
+        zone = zone_of(turn.occurrence.entry.zone) if turn.occurrence else self.wall.zone
+        return {
+            "at": to_text(turn.at),
+            "local": local(turn.at, zone).isoformat(timespec="seconds"),
+            "zone": zone.key,
+            "entry": turn.name or None,
+            "does": turn.does,
+            "from": turn.before,
+            "to": turn.after,
+            "after_override": turn.lasting,
+            "note": turn.note,
+            "late": round(self.forecast.at - turn.at, 3) if turn.late else None,
+            "lapsed": turn.lapsed,
+        }
+
+    def _waiting(self) -> Turn | None:
+        """What fell due and changes the number as soon as a node applies it."""
+        return next((turn for turn in self.forecast.turns if turn.late and turn.changes), None)
+
+    def _end(self) -> str:
+        turn = self._waiting()
+        if turn is not None:
+            return f"until a node applies {turn.name} of {self.wall.moment(turn.at)} ({turn.does})"
+        turn = self.forecast.next
+        if turn is None:
+            days = round((self.forecast.until - self.forecast.at) / 86400)
+            return f"and nothing changes it in the coming {days} days"
+        return f"until {self.wall.moment(turn.at)} ({turn.name}: {turn.does})"
+
+    def _origin(self) -> str:
+        profile, wall = self.forecast.profile, self.wall
+        if profile.override_until is not None:  # it has ended, and nobody has written that yet
+            return f" again since {wall.moment(profile.override_until)}, when {_whose(profile)} ended"
+        since = "" if profile.changed_at is None else f" since {wall.moment(profile.changed_at)}"
+        name = profile.reason.removeprefix("entry ").split(";")[0]
+        if profile.reason.startswith("entry ") and any(entry.name == name for entry in self.entries):
+            return f"{since} by entry {name}"
+        return since + (f" by {profile.changed_by}" if profile.changed_by else "")
+
+    def _meant(self, end: Instant) -> str:
+        """Which entry says what holds after the override; empty when none is known to."""
+        seen = self.forecast
+        after = seen.number_at(end)
+        during = [turn.name for turn in seen.turns if turn.occurrence and turn.at <= end]
+        events = [read_event(event.id) for event in sorted(seen.profile.applied, key=lambda event: event.at)]
+        before = [event.what for event in events if event is not None and event.node is None]
+        told = {entry.name: entry.number for entry in self.entries if entry.aim is not Aim.BY}
+        return next((f" ({name})" for name in reversed([*before, *during]) if told.get(name) == after), "")
+
+    def _missed(self, turn: Turn) -> str:
+        late = ago(self.forecast.at - turn.at)
+        told = f"entry {turn.name} of {self.wall.named(turn.at)} ({turn.does}) fell due {late} ago"
+        if turn.lapsed:
+            return f"{told} and no node applied it; after 12 h it is not applied any more"
+        return f"{told} and no node has applied it"
+
+
+def almanac_of(
+    deployment: Deployment, seen: Look, now: Instant, days: int = DAYS, zone: str = ""
+) -> Almanac | None:
+    """Of the Profile as the Store has it, from `now`, the Store's time, for so many days; None when there is none.
+
+    `zone` is where the wall stands; without a word the one most entries are in. DocumentFault for a mode that is
+    not served, ValueError for a zone that is none.
+    """
+    if seen.profile is None:
+        return None
+    there = zone_of(zone or usual_zone(deployment.schedule))
+    here = datetime.fromtimestamp(now).astimezone()
+    wall = Wall(there, now, here.utcoffset() != local(now, there).utcoffset())
+    modified = now if seen.modified is None else seen.modified
+    until = _midnight(wall, days)
+    found = forecast(Timetable(deployment.schedule), seen.profile, deployment.limits, modified, now, until)
+    return Almanac(found, deployment.schedule, wall)
+
+
+def _midnight(wall: Wall, days: int) -> Instant:
+    """The end of the last of so many days, of which today is the first."""
+    return instant_of(local(wall.now, wall.zone).date() + timedelta(days=days), time(0), wall.zone)
+
+
+def usual_zone(entries: Sequence[Entry]) -> str:
+    """The zone most entries are in; UTC without entries."""
+    return Counter(entry.zone for entry in entries).most_common(1)[0][0] if entries else "UTC"
+
+
+def _whose(profile: Profile) -> str:
+    return f"{profile.changed_by}'s override" if profile.changed_by else "an override that bears no name"
