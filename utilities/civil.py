@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import tzdata
 
 from utilities.instant import Instant
 
 __all__ = ["instant_of", "kind_of", "local", "zone_of"]
 
+_TZDATA = Path(tzdata.__file__).parent
+
 
 def zone_of(name: str) -> ZoneInfo:
-    """The IANA zone of this name; ValueError that names the nearest known ones."""
-    try:
-        # right/... counts leap seconds, which no clock of ours does.
-        if name and not name.startswith(("right/", "posix/", ".", "/")) and name.isascii():
-            return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        pass
+    """The IANA zone of this name; ValueError that names the nearest known ones.
+
+    Its rules are those that this program ships with, never the machine's own: two nodes with different rules would
+    take one event for two. For the same reason `localtime` is no zone.
+    """
+    if name in _names():
+        return _shipped(name)
     import difflib
 
-    names = {known.lower(): known for known in available_timezones()}
+    names = {known.lower(): known for known in _names()}
     near = difflib.get_close_matches(name.lower(), sorted(names), 2, 0.6)
     meant = f"; did you mean {' or '.join(names[n] for n in near)}?" if near else ", as Europe/Berlin or UTC are"
     raise ValueError(f"{name!r} is no time zone that IANA knows{meant}")
+
+
+@cache
+def _names() -> frozenset[str]:
+    listed = (_TZDATA / "zones").read_text(encoding="utf-8").split()
+    return frozenset(listed) - {"Factory"}  # which is a machine that was told no zone
+
+
+@cache
+def _shipped(name: str) -> ZoneInfo:
+    with (_TZDATA / "zoneinfo" / name).open("rb") as file:
+        return ZoneInfo.from_file(file, key=name)
 
 
 def local(at: Instant, zone: ZoneInfo) -> datetime:
