@@ -43,12 +43,18 @@ class StoreClock:
 
 
 class Book:
-    """Reads and changes shares/<k>.json. Every change is recomputed on the version it goes over."""
+    """Reads and changes shares/<k>.json. Every change is recomputed on the version it goes over.
 
-    def __init__(self, store: Store, time: StoreClock, blank: Share) -> None:
+    `begun` is called before anything is written, each time.
+    """
+
+    def __init__(
+        self, store: Store, time: StoreClock, blank: Share, begun: Callable[[], None] = lambda: None
+    ) -> None:
         self._store = store
         self._time = time
         self._blank = blank
+        self.begun = begun
         self.key = key_of(blank.share)
         self._share: Share | None = None
         self._version = ""
@@ -76,6 +82,7 @@ class Book:
                 self._time.hear(found.date)
                 self._share, self._version = read_share(found.body, self.key), found.version
                 return self._ours(self._share, found.modified)
+            self.begun()
             try:
                 written = self._store.create(self.key, self._blank.body())
             except LostRace:
@@ -101,6 +108,7 @@ class Book:
             after = edit(before)
             if after == before:
                 return before
+            self.begun()
             try:
                 written = self._store.swap(self.key, after.body(), self._version)
             except LostRace:

@@ -10,7 +10,7 @@ from autoscaler.builds import Builds
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment
 from autoscaler.gate import Gate
-from autoscaler.node import Heartbeat, Node, beat
+from autoscaler.node import Heartbeat, Node, Pulse
 from autoscaler.outcome import Report
 from autoscaler.share import Share
 from autoscaler.turn import Turn
@@ -42,15 +42,23 @@ class Errand:
         self.tell = tell
         self.heart = Heartbeat(node.ordinal)
         self.time = StoreClock(world.clock)
-        self.book = Book(world.store, self.time, blank_share(node))
+        self.pulse = Pulse(world.store, self.time, node, self.kind)
+        self.more: dict[str, object] = {}
+        self.book = Book(world.store, self.time, blank_share(node), self.count)
         self.gate = Gate(world.store, self.time)
         self.deeds = Deeds(world, deployment, self.book, self.time, self.gate, tell)
         builds = Builds(world, deployment, self.book, self.time, self.gate)
         self.turn = Turn(world, deployment, self.book, self.time, builds, self.deeds)
 
     def begin(self, **more: object) -> None:
-        """Count this run, beat, and mind the clock: Unreachable when it is too far from the Store's for any deed."""
-        self.heart = self.beat(run=self.kind, doing={self.kind: "at work"}, **more)
+        """Hear this node's heartbeat, and mind the clock: Unreachable when it is too far from the Store's for a deed.
+
+        Nothing is written yet, but by the first run of all: it learns the Store's time so. See `count`.
+        """
+        self.more = more
+        self.heart = self.pulse.listen()
+        if self.heart.heard is None:
+            self.count()
         skew = self.time.skew()
         if abs(skew) > self.deployment.skew:
             raise Unreachable(
@@ -58,12 +66,21 @@ class Errand:
                 f"more than {self.deployment.skew:.0f} s: set it (timedatectl set-ntp true)"
             )
 
-    def beat(self, **changes: object) -> Heartbeat:
+    def count(self) -> None:
+        """Before the first deed: this run's number is in the Store, so that no later run will bear it too.
+
+        The Book does so before it writes, a Turn before its Steps. A run without deeds is counted as it ends.
+        """
+        if not self.pulse.counted:
+            self.beat(doing={self.kind: "at work"})
+
+    def beat(self, **changes: object) -> None:
         """Write what changed of this node's heartbeat."""
-        return beat(self.world.store, self.time, self.node, **changes)
+        self.pulse.beat(**{**self.more, **changes})
 
     def write(self, entry: Mapping[str, object], kind: str = "") -> None:
         """Append to the Journal. What was done is done: a Journal that cannot be written is told, not thrown."""
+        self.count()
         run = self.heart.runs[self.kind]
         ours = {"node": self.node.ordinal, "at": to_text(run.began), "mode": self.deployment.mode.value}
         try:

@@ -11,10 +11,10 @@ from autoscaler.fleet import Run
 from autoscaler.ports import LostRace, Store
 from autoscaler.rotation import Rotation
 from utilities.errors import DocumentFault, HeldElsewhere
-from utilities.instant import Instant
+from utilities.instant import Instant, from_text, to_text
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["Heartbeat", "Node", "key_of", "read_heartbeat"]
+__all__ = ["Heartbeat", "Node", "Pulse", "beat", "key_of", "read_heartbeat"]
 
 FORMAT = 1
 TWINS = 180.0  # seconds since its last beat until a machine is believed to be gone for good
@@ -66,46 +66,103 @@ def read_heartbeat(body: bytes, where: str) -> Heartbeat:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 
 
-def beat(store: Store, time: StoreClock, node: Node, **changes: object) -> Heartbeat:
-    """Write what changed since the last beat; `run="cycle"` counts that kind's run up.
+class Pulse:
+    """This node's heartbeat in the hands of one run of `kind`, cycle or round.
 
-    Cycle and Round of one node both write here, so it is compare-and-swap; ten tries, then HeldElsewhere.
+    Cycle and Round of one node both write it, so it is compare-and-swap, over the version seen last: an idle run
+    reads it once and writes it once.
     """
-    key = key_of(node.ordinal)
-    for _ in range(10):
-        found = store.get(key)
-        if found is not None:
-            time.hear(found.date)
-        before = read_heartbeat(found.body, key) if found is not None else Heartbeat(node.ordinal)
-        _alone(before, time.now(), node, key)
-        after = _beaten(before, time.now(), node, dict(changes))
-        body = (json.dumps(to_plain(after) | {"format": FORMAT}, indent=1, sort_keys=True) + "\n").encode()
-        try:
-            written = store.create(key, body) if found is None else store.swap(key, body, found.version)
-        except LostRace:
-            continue
-        time.hear(written.date)
-        return after
-    raise HeldElsewhere(f"{key} was changed by others ten times in a row: is another machine set up as this node?")
+
+    def __init__(self, store: Store, time: StoreClock, node: Node, kind: str) -> None:
+        self._store = store
+        self._time = time
+        self._node = node
+        self._kind = kind
+        self._key = key_of(node.ordinal)
+        self._seen: tuple[Heartbeat, str | None] | None = None  # as last read or written; no version: there is none
+        self._last: Run | None = None  # the run of this kind before ours
+        self._ours: Run | None = None
+        self.counted = False  # does the Store know of this run?
+
+    def listen(self) -> Heartbeat:
+        """The heartbeat with this run in it, which is not written yet. HeldElsewhere when another machine beats here,
+
+        DocumentFault, StoreUnreachable. A run that has done nothing may go uncounted, and its number to the next.
+        """
+        before, _ = self._read()
+        if self._ours is None:
+            now = from_text(to_text(self._time.now()))  # as it will be read again
+            self._last = before.runs.get(self._kind)
+            # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
+            self._ours = Run(self._last.number + 1 if self._last else int(now), now)
+        return replace(before, runs={**before.runs, self._kind: self._ours})
+
+    def beat(self, **changes: object) -> Heartbeat:
+        """Write what changed since the last beat, this run's number among it. As `listen`; HeldElsewhere also after
+
+        ten lost races, and when another run of this kind was counted since we listened: two would bear one number.
+        """
+        if self._ours is None:
+            self.listen()
+        for _ in range(10):
+            before, version = self._seen or self._read()
+            self._alone(before)
+            after = _beaten(self._numbered(before), self._time.now(), self._node, dict(changes))
+            body = (json.dumps(to_plain(after) | {"format": FORMAT}, indent=1, sort_keys=True) + "\n").encode()
+            self._seen = None  # until it is certain what lies there
+            try:
+                written = (
+                    self._store.create(self._key, body)
+                    if version is None
+                    else self._store.swap(self._key, body, version)
+                )
+            except LostRace:
+                continue
+            self._time.hear(written.date)
+            self._seen, self.counted = (after, written.version), True
+            return after
+        raise HeldElsewhere(
+            f"{self._key} was changed by others ten times in a row: is another machine set up as this node?"
+        )
+
+    def _read(self) -> tuple[Heartbeat, str | None]:
+        found = self._store.get(self._key)
+        if found is None:
+            self._seen = Heartbeat(self._node.ordinal), None
+        else:
+            self._time.hear(found.date)
+            self._seen = read_heartbeat(found.body, self._key), found.version
+        self._alone(self._seen[0])
+        return self._seen
+
+    def _numbered(self, before: Heartbeat) -> Heartbeat:
+        """With our run in it; HeldElsewhere while uncounted, when its number may be another's by now."""
+        there = before.runs.get(self._kind)
+        if self._ours is None or there == self._ours or (self.counted and there is not None):
+            return before
+        if there is not None and there != self._last:
+            raise HeldElsewhere(f"{self._key} counts another {self._kind} of this node that began since ours did")
+        return replace(before, runs={**before.runs, self._kind: self._ours})
+
+    def _alone(self, before: Heartbeat) -> None:
+        """HeldElsewhere while another machine beats for the same ordinal: run numbers tell of one machine only."""
+        now, node = self._time.now(), self._node
+        if before.machine in ("", node.machine) or before.heard is None or now - before.heard > TWINS:
+            return
+        raise HeldElsewhere(
+            f"{self._key} was written {now - before.heard:.0f} s ago by another machine, "
+            f"{before.host or before.machine}: two machines are set up as node {node.ordinal}; stop one, or wait "
+            f"{TWINS:.0f} s if it was replaced"
+        )
 
 
-def _alone(before: Heartbeat, now: Instant, node: Node, key: str) -> None:
-    """HeldElsewhere while another machine beats for the same ordinal: run numbers tell of one machine only."""
-    if before.machine in ("", node.machine) or before.heard is None or now - before.heard > TWINS:
-        return
-    raise HeldElsewhere(
-        f"{key} was written {now - before.heard:.0f} s ago by another machine, {before.host or before.machine}: two "
-        f"machines are set up as node {node.ordinal}; stop one, or wait {TWINS:.0f} s if it was replaced"
-    )
+def beat(store: Store, time: StoreClock, node: Node, run: str, **changes: object) -> Heartbeat:
+    """One beat of a run of this kind that has none of its own. As Pulse.beat."""
+    return Pulse(store, time, node, run).beat(**changes)
 
 
 def _beaten(before: Heartbeat, now: Instant, node: Node, changes: dict[str, object]) -> Heartbeat:
     after = replace(before, machine=node.machine, host=node.host, version=node.version, heard=now)
-    run = changes.pop("run", None)
-    if isinstance(run, str):
-        # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
-        last = before.runs.get(run)
-        after = replace(after, runs={**before.runs, run: Run(last.number + 1 if last else int(now), now)})
     for name in ("doing", "same", "codes", "digests"):
         part = changes.pop(name, None)
         if isinstance(part, dict):

@@ -54,6 +54,7 @@ class _Round(Errand):
 
     def run(self) -> Report:
         self.begin()
+        self.count()  # a climb may take most of a minute, and others shall hear of us meanwhile
         acting = self.deployment.mode is Mode.PRODUCTION
         mine = self.book.open() if acting else self.book.peek()
         wish = read_wish(self.world.store, self.deployment, self.time)
@@ -72,7 +73,7 @@ class _Round(Errand):
             self.turn.grow(self.deployment.round_budget)
             turned = self.heal(fleet, wish)
             done += turned.done
-        if acting:
+        if acting and self.world.balancers:
             done += Reconciling(self.world, self.deployment, self.time, self.deeds).done(self.book.open(), fleet)
         return self.finish(verdicts, heights, brake, tuple(done), turned)
 

@@ -78,6 +78,8 @@ class Turn:
         if self._deployment.mode is Mode.OBSERVE:
             return Turned(inputs, answer(inputs)[1])
         inputs, plan = self._say(inputs)
+        if plan.steps:
+            self._book.begun()  # what was said in an earlier run is not said again, but done
         if plan.resizes:
             struck = self._look(inputs, plan)
             plan_left = tuple(s for s in plan.steps if s.name not in struck)

@@ -11,6 +11,7 @@ DECISION = "tests/autoscaler/test_decision.py::test_"
 RECONCILING = "tests/autoscaler/test_reconciling.py::test_"
 BROKEN_OFF = "tests/autoscaler/test_broken_off.py::test_"
 ATTACKS = "tests/autoscaler/test_attacks.py::test_"
+PULSE = "tests/autoscaler/test_pulse.py::test_"
 
 ERRANDS: tuple[Guard, ...] = (
     # --- the Balancers hold what the records call up ---
@@ -335,9 +336,33 @@ ERRANDS: tuple[Guard, ...] = (
         "a lost heartbeat gives no run number again",
         "The count then begins at the time.",
         "autoscaler/node.py",
-        "Run(last.number + 1 if last else int(now), now)",
-        "Run(last.number + 1 if last else 1, now)",
+        "Run(self._last.number + 1 if self._last else int(now), now)",
+        "Run(self._last.number + 1 if self._last else 1, now)",
         (ATTACKS + "a_lost_heartbeat_gives_no_run_number_again",),
+    ),
+    Guard(
+        "a run is counted before its share says anything",
+        "Killed after that, its number is never had again.",
+        "autoscaler/book.py",
+        "            self.begun()\n            try:\n                written = self._store.swap",
+        "            try:\n                written = self._store.swap",
+        (PULSE + "a_run_is_counted_before_its_first_deed",),
+    ),
+    Guard(
+        "a run is counted before Steps that an earlier run said",
+        "With nothing to say it still does something.",
+        "autoscaler/turn.py",
+        "        if plan.steps:\n            self._book.begun()",
+        "        if False:\n            self._book.begun()",
+        (PULSE + "a_retried_deletion_alone_counts_its_run_first",),
+    ),
+    Guard(
+        "a run number that another took is used for no deed",
+        "Two runs with one number would each take the other's intents for its own.",
+        "autoscaler/node.py",
+        "        if there is not None and there != self._last:\n",
+        "        if False:\n",
+        (PULSE + "a_number_that_another_run_took_meanwhile_is_used_for_no_deed",),
     ),
     # --- documents of shares ---
     Guard(

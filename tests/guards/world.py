@@ -277,7 +277,7 @@ WORLD: tuple[Guard, ...] = (
         "A clock far from the Store's forbids all deeds.",
         "autoscaler/cycle.py",
         "        self.begin(boot=boot,",
-        "        self.heart = self.beat(run=self.kind, boot=boot,",
+        "        self.heart = (lambda **_: self.pulse.listen())(boot=boot,",
         (FAILURES + "a_clock_far_from_the_stores_does_no_deeds",),
     ),
     Guard(
@@ -285,7 +285,7 @@ WORLD: tuple[Guard, ...] = (
         "A clock far from the Store's forbids all deeds.",
         "autoscaler/round.py",
         "        self.begin()\n",
-        "        self.heart = self.beat(run=self.kind)\n",
+        "        self.heart = self.pulse.listen()\n",
         (ORDER + "a_round_whose_clock_is_off_judges_nobody",),
     ),
     # --- the node's own reboot ---
