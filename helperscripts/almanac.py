@@ -84,7 +84,8 @@ class Almanac:
         turn = self.forecast.next
         if turn is None:
             return ""
-        then = f"{turn.name}, {turn.does}" if turn.occurrence else f"{turn.does}, then {turn.after}"
+        left = ago(turn.at - self.forecast.at)
+        then = f"{turn.name}, {turn.does}" if turn.occurrence else f"the override ends in {left}, then {turn.after}"
         return f"until {self.wall.named(turn.at)}: {then}"
 
     def missed(self) -> list[str]:
@@ -113,8 +114,10 @@ class Almanac:
             )
             last = day
 
-    def plain(self, turn: Turn) -> dict[str, Any]:
+    def plain(self, turn: Turn | None) -> dict[str, Any] | None:
         """A turn for --json."""
+        if turn is None:
+            return None
         zone = zone_of(turn.occurrence.entry.zone) if turn.occurrence else self.wall.zone
         return {
             "at": to_text(turn.at),

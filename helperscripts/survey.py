@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any
@@ -17,6 +18,7 @@ from autoscaler.profile import Profile
 from autoscaler.share import Share, number_of, read_share
 from autoscaler.switch import Switch, read_switch
 from autoscaler.webserver import COMING, State
+from helperscripts.almanac import Almanac, almanac_of
 from helperscripts.screen import ago
 from helperscripts.stranded import stranded
 from utilities.clock import SystemClock
@@ -49,6 +51,7 @@ class Survey:
     switch: Switch | None
     faults: tuple[str, ...] = field(default=())
     unread: frozenset[str] = frozenset()
+    almanac: Almanac | None = None  # of a Profile that can be read and is served
 
     def count(self, states: Iterable[State]) -> int:
         """Webservers in any of these states."""
@@ -103,6 +106,8 @@ class Survey:
             }
             if overridden and self.profile is not None
             else None,
+            "next": self.almanac.plain(self.almanac.forecast.next) if self.almanac else None,
+            "missed": [self.almanac.plain(one) for one in self.almanac.forecast.missed] if self.almanac else [],
             "switch": self.switch.sentence() if self.switch else None,
             "shares": [to_plain(s) for s in self.shares],
             "nodes": [to_plain(h) for h in self.hearts],
@@ -119,25 +124,26 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
         deployment = Deployment("", Adapter(""))
         faults.append("deployment.yaml: there is none, or it is at fault: see `autoscaler doctor`")
     wish = read_wish(store, deployment, time)
-    try:
-        profile = look(store).profile
-    except DocumentFault:
-        profile = None  # the wish bears this fault
+    profile, almanac = None, None
+    with suppress(DocumentFault):  # the wish bears this fault
+        found = look(store)
+        profile = found.profile
+        almanac = almanac_of(deployment, found, time.now())
     shares: list[Share] = []
     for key in store.keys("shares/"):
-        if number_of(key) is not None and (found := store.get(key)) is not None:
-            time.hear(found.date)
+        if number_of(key) is not None and (share := store.get(key)) is not None:
+            time.hear(share.date)
             try:
-                shares.append(read_share(found.body, key))
+                shares.append(read_share(share.body, key))
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
     hearts: list[Heartbeat] = []
     for key in store.keys("nodes/"):
-        if (found := store.get(key)) is not None:
-            time.hear(found.date)
+        if (heart := store.get(key)) is not None:
+            time.hear(heart.date)
             try:
-                hearts.append(read_heartbeat(found.body, key))
+                hearts.append(read_heartbeat(heart.body, key))
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
@@ -145,7 +151,8 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
     shares.sort(key=lambda s: s.share)
     hearts.sort(key=lambda h: h.node)
     return Survey(
-        time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread)
+        time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread),
+        almanac,
     )
 
 
@@ -180,6 +187,8 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
         yield from _shortage(seen)
         yield from _silence(seen)
         yield from _trouble(seen)
+    for told in seen.almanac.missed() if seen.almanac else ():
+        yield Level.WARNING if seen.deployment.mode is Mode.PRODUCTION else Level.OK, told
     for share in seen.shares:
         if share.brake is not None and not share.brake.lifted:
             brake = share.brake

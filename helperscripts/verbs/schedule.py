@@ -237,7 +237,7 @@ def _plain(almanac: Almanac, shown: Almanac, found: Sequence[Finding]) -> dict[s
         "override": {"until": to_text(end), "back_to": seen.profile.lasting}
         if end is not None and seen.profile.overridden(seen.at)
         else None,
-        "next": almanac.plain(seen.next) if seen.next else None,
+        "next": almanac.plain(seen.next),
         "missed": [almanac.plain(turn) for turn in seen.missed],
         "turns": [almanac.plain(turn) for turn in shown.forecast.turns],
         "entries": [
