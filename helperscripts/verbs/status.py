@@ -70,9 +70,8 @@ def _deployment(ask: Ask) -> Deployment | None:
 def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
     lines = flow(sentence, colour=colour, bold=True)
     notes = [seen.wish.because] if seen.wish.fault is None else []
-    if seen.profile is not None and seen.profile.overridden(seen.at):
-        left = (seen.profile.override_until or seen.at) - seen.at
-        notes.append(f"the override ends in {ago(left)}, then {seen.profile.lasting}")
+    if seen.almanac is not None and (until := seen.almanac.until()):
+        notes.append(until)
     notes.append(f"at least {seen.wish.limits.min}, at most {seen.wish.limits.max}; mode {seen.deployment.mode}")
     lines += [line for note in notes for line in flow(note, "  ")]
     if seen.shares:
