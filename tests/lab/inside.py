@@ -71,8 +71,7 @@ def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
 def command(module: str, *args: str, answer: int | None = None) -> list[str]:
     """The argv that runs the module inside; `answer` is an open file that gets its JSON."""
     # whoever starts it and dies takes it along: pdeathsig for `unshare`, --kill-child for what is inside
-    outer = ["setpriv", "--pdeathsig", "KILL", "unshare", *_mapped()]
-    outer += ["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    outer = ["setpriv", "--pdeathsig", "KILL", *_unshare()]
     inner = [sys.executable, "-m", "tests.lab.inside", "--within", str(-1 if answer is None else answer)]
     return [*outer, *inner, module, *args]
 
@@ -84,16 +83,15 @@ def refusal() -> str | None:
         return f"no {', '.join(missing)}"
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         return "neither root nor uidmap's newuidmap"
-    tried = subprocess.run(
-        ["unshare", *_mapped(), "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "true"],
-        capture_output=True, text=True, timeout=30,
-    )  # fmt: skip
+    need = f"mount -t tmpfs lab {RUN} && ip link add lab0 type bridge && ip link add lab1 type veth peer name lab2"
+    tried = subprocess.run([*_unshare(), "sh", "-c", need], capture_output=True, text=True, timeout=30)
     return tried.stderr.strip() or f"unshare ended with {tried.returncode}" if tried.returncode else None
 
 
-def _mapped() -> list[str]:
+def _unshare() -> list[str]:
     """An ordinary user is root of a user namespace; sshd wants more than one uid there."""
-    return [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
+    mapped = [] if os.geteuid() == 0 else ["--user", "--map-root-user", "--map-auto"]
+    return ["unshare", *mapped, "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def environ() -> dict[str, str]:

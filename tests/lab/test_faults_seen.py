@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 
 import pytest
 
@@ -163,3 +164,51 @@ def test_two_hosts_are_cut_from_each_other_and_from_nobody_else() -> None:
         "cut": [late, late, 0, 0],
         "healed": [0, 0],
     }
+
+
+def stubborn() -> list[object]:
+    """Inside: faults upon faults, and what is asked of a host that is off."""
+    from tests.lab.bridge import Bridge
+    from tests.lab.faults import HostDown
+    from tests.lab.light import LightHost
+
+    def refused(deed: Callable[[], object]) -> str:
+        try:
+            deed()
+        except (HostDown, TimeoutError, ValueError) as err:
+            return f"{type(err).__name__}: {err}".splitlines()[0]
+        return "done"
+
+    with Bridge() as bridge:
+        host = LightHost(bridge, "host")
+        host.power_off()
+        said: list[object] = [host.running, refused(lambda: host.run(["true"])), refused(lambda: host.loss(5))]
+        host.partition()
+        host.boot(wait=False).boot(wait=False)
+        said += [host.boots, refused(lambda: host.wait_up(0.2))]
+        host.heal()
+        host.wait_up()
+        host.freeze()
+        host.freeze()
+        said.append(refused(lambda: host.wait_up(0.2)))
+        host.reboot()
+        host.thaw()
+        host.sick(503)
+        host.sick(500)
+        host.reboot()
+        said.append(sorted(path.name for path in host.folder.glob("sick-*")))
+        said.append(refused(lambda: host.sick(200)))
+        host.power_off()
+        host.power_off()
+        return [*said, host.boots, host.endings, host.processes()]
+
+
+@pytest.mark.debian("sshd", "nginx", "ip", "iptables", "unshare")
+def test_faults_add_up_and_a_host_that_is_off_says_so() -> None:
+    assert run_inside("tests.lab.test_faults_seen:stubborn") == [
+        False, "HostDown: host is off", "HostDown: host is off",
+        1, "TimeoutError: host: port 22 has not come within 0.2 s. Its log:",
+        "TimeoutError: host: port 22 has not come within 0.2 s. Its log:",
+        ["sick-500"], "ValueError: a sick web answers 500 or 503, not 200",
+        3, ["pulled"] * 3, {},
+    ]  # fmt: skip
