@@ -60,12 +60,14 @@ def change_profile(
     where: str,
     chance: Random | None = None,
     seen: Look | None = None,
+    looked: Callable[[Look], None] | None = None,
 ) -> Change:
     """Write what `edit` makes of the Profile in the Store; None, or the same text, is nothing to do.
 
     `edit` may be called again on a newer version. With `relative` (+2, a daily event) it is, up to 8 times;
     else an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names
-    the asker in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is
+    the asker in sentences ("adjust-scaling 12"). `seen` saves the first read; `looked` is told each Look, before
+    `edit` gets its Profile. A put whose reply was lost is
     looked for by its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be
     learned, StoreRefused when nothing was written for certain.
     """
@@ -99,6 +101,8 @@ def change_profile(
             if tried is not None and _number(now) == _number(tried[1]):
                 return Change(now, now, False)  # the other writer asked for the same
             raise _lost(where, now)
+        if looked is not None:
+            looked(found)
         after = edit(now)
         if after is None or (now is not None and after.text() == now.text()):
             return Change(now, now, False)
@@ -142,9 +146,13 @@ def _stamp(profile: Profile | None) -> tuple[str, Instant | None]:
 
 
 def _event_applied(now: Profile, before: Profile | None, after: Profile) -> bool:
-    """Has an event that our put would have added had its effect, whatever was written since?"""
+    """Have the events that our put would have added all had their effect, whatever was written since?
+
+    Some of them are not enough: another's replay of what was missed is not the +2 that ours had besides.
+    """
     known = {event.id for event in before.applied} if before else set()
-    return any(now.was_applied(event.id) for event in after.applied if event.id not in known)
+    added = [event.id for event in after.applied if event.id not in known]
+    return bool(added) and all(now.was_applied(one) for one in added)
 
 
 def _wish(profile: Profile | None) -> Profile | None:

@@ -38,13 +38,16 @@ def replay_of(seen: Look, limits: Limits, now: Instant, timetable: Timetable | N
 
 def replay(world: World, time: StoreClock, seen: Look, limits: Limits) -> Replayed | None:
     """Write it by compare-and-swap; None when another node was faster. StoreUnreachable, HeldElsewhere."""
-    last = [Replay()]
+    last, looks = [Replay()], [seen]
 
     def edit(profile: Profile | None) -> Profile | None:
-        last[0] = replay_of(replace(seen, profile=profile), limits, time.now(), world.timetable)
+        # When the Store took *this* version: by an older one's a newer stamp would look like a wrong clock's.
+        last[0] = replay_of(replace(looks[-1], profile=profile), limits, time.now(), world.timetable)
         return last[0].profile
 
-    change = change_profile(world.store, edit, relative=True, clock=world.clock, where="cycle", seen=seen)
+    change = change_profile(
+        world.store, edit, relative=True, clock=world.clock, where="cycle", seen=seen, looked=looks.append
+    )
     if not change.written or change.before is None or change.after is None:
         return None
     return Replayed("; ".join(last[0].sentences), change.before.lasting, change.after.lasting)

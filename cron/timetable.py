@@ -51,6 +51,14 @@ class Effect:
     lapsed: bool = False  # it was more than 12 hours late: told, and not applied
     binds: str = ""
 
+    def told(self, now: Instant) -> str:
+        """A sentence of its own: which event it was, how late it is applied, and what it did."""
+        entry, late = self.occurrence.entry, now - self.occurrence.at
+        told = f"entry {entry.name} of {self.occurrence.local()}"
+        if self.lapsed:
+            return f"{told} was missed, and is not applied after 12 h"
+        return f"{told}{f', {late / 60:.0f} min late' if late > LATE else ''}: {self.sentence}"
+
 
 class Timetable:
     """Fulfils the port Timetable for these entries."""
@@ -115,12 +123,7 @@ class Timetable:
         after, sentences = profile, []
         for one in self.effects(profile, limits, modified, now):
             after = one.profile
-            told, late = f"entry {one.occurrence.entry.name} of {one.occurrence.local()}", now - one.occurrence.at
-            if one.lapsed:
-                sentences.append(f"{told} was missed, and is not applied after 12 h")
-                continue
-            missed = f", {late / 60:.0f} min late" if late > LATE else ""
-            sentences.append(f"{told}{missed}: {one.sentence}")
+            sentences.append(one.told(now))
         ended = end_override(after, now)
         if ended is not None:
             sentences.append(f"{ended.reason} at {to_seconds(ended.changed_at or now)}: {ended.lasting} again")

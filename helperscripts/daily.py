@@ -12,18 +12,20 @@ from helperscripts.ending import complain, judged
 from helperscripts.verb import Verb, asks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from autoscaler.change import Change, Look
     from autoscaler.profile import Profile
-    from cron.daily import Edit, EventId
+    from cron.daily import EventId
+    from cron.firing import Fired
     from helperscripts.settings import Settings
 
 __all__ = ["daily_command", "run_daily"]
 
-_HELP = """{does} the number of webservers to N, or by N; it never {never} it.
+_HELP = """{does} the number of webservers to N, or by N; it never {never} it. Or, with --entry, do what the
+schedule says for now.
 
-The same line may stand in the crontab of every node: it happens once. While an override (--until) holds, it
-changes what follows it. From cron it is silent while all is well; each run is in the log of the state folder.
+The same line may stand in the crontab of every node: it happens once. What the schedule missed before is applied
+first. While an override (--until) holds, it changes what follows it. From cron it is silent while all is well; each
+run is in the log of the state folder.
 """
 
 
@@ -32,28 +34,35 @@ def daily_command(
 ) -> click.Command:
     """The verb. `examples` are what is typed and what it means."""
 
-    @click.argument("number", metavar=f"N|{sign}N")
+    @click.argument("number", metavar=f"[N|{sign}N]", required=False)
+    @click.option("--entry", metavar="NAME", help="The schedule's entry of this name, if it is due now.")
     @click.option("--verbose", is_flag=True, help="Say what was done from cron too, where all is well.")
     @asks
     @click.pass_obj
-    def callback(ask: Ask, number: str, verbose: bool) -> int:
-        return run_daily(ask, verb, number, verbose)
+    def callback(ask: Ask, number: str | None, entry: str | None, verbose: bool) -> int:
+        return run_daily(ask, verb, number, entry, verbose)
 
     shown = [f"{line:<43} {meaning}" for line, meaning in examples]
     return click.command(verb, cls=Verb, examples=shown, help=_HELP.format(does=does, never=never))(callback)
 
 
-def run_daily(ask: Ask, verb: str, asked: str, verbose: bool) -> int:
-    """The exit code. From cron, where stdout is no terminal, it is silent while all is well; each run is logged."""
+def run_daily(ask: Ask, verb: str, number: str | None, entry: str | None, verbose: bool) -> int:
+    """The exit code. From cron, where stdout is no terminal, it is silent while all is well; each run is logged.
+
+    Asked for a `number` (8, +2) or an `entry` of the schedule, not both.
+    """
+    from helperscripts.alarms import alarm_of_daily
+
+    asked = " ".join([*([number] if number is not None else ()), *(("--entry", entry) if entry is not None else ())])
     document: dict[str, Any] = {}
     lines: list[str]
     try:
-        document = _done(ask, verb, asked)
+        document = _Call(ask, verb, number, entry, asked).run()
         code, lines = 0, [str(document["sentence"])]
     except Exception as err:  # noqa: BLE001  told and logged here, as everywhere at the end
         code, lines = judged(err, ask)
     try:
-        Chronicle(ask.state, verb).write(code, f"{asked}: {'; '.join(lines)}")
+        Chronicle(ask.state, verb).write(code, f"{asked or 'nothing'}: {'; '.join(lines)}")
     except OSError as err:
         complain(f"{ask.state} cannot be written, so there is no log: {err}")
     for line in lines if code else ():
@@ -63,55 +72,102 @@ def run_daily(ask: Ask, verb: str, asked: str, verbose: bool) -> int:
         ask.answer(document)
         if (verbose or ask.terminal) and not ask.json:
             say(lines[0])
+    for trouble in alarm_of_daily(ask, verb, asked, code, "; ".join(lines)):
+        complain(f"{verb} {asked}: {trouble}")
     return code
 
 
-def _done(ask: Ask, verb: str, asked: str) -> dict[str, Any]:
-    from autoscaler.book import StoreClock
-    from autoscaler.change import change_profile, look
-    from cron.daily import of_words, scaledown, scaleup
-    from helperscripts import wiring
-    from helperscripts.terms import terms_of
-    from utilities.errors import Unreachable
+class _Call:
+    def __init__(self, ask: Ask, verb: str, number: str | None, entry: str | None, asked: str) -> None:
+        from utilities.errors import AskerErred
 
-    ask.judging = "last"
-    clock = wiring.clock()
-    # The minute in which cron fired us: taken before anything that may take its time.
-    event: EventId = of_words(f"{verb} {asked}", clock.now(), _number(ask.settings))
-    decide: Callable[..., Edit] = scaleup if verb == "daily-scaleup" else scaledown
-    terms = terms_of(ask)
-    seen = look(ask.store)
-    time = StoreClock(clock)
-    if seen.date is not None:
-        time.hear(seen.date)
-    # An event is known by its minute: fired by a wrong clock it would be another event, and count twice.
-    if abs(skew := time.skew()) > terms.skew:
-        raise Unreachable(
-            f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
-            f"more than {terms.skew:.0f} s, so nothing was changed: set it (timedatectl set-ntp true)"
+        if (number is None) is (entry is None):
+            one = "daily-scaleup 8" if verb == "daily-scaleup" else "daily-scaledown 3"
+            which = "either a number or an entry, not both" if entry is not None else "a number or an entry"
+            raise AskerErred(f"{verb} takes {which}: `{one}` or `{verb} --entry NAME`")
+        self.ask, self.verb, self.number, self.entry, self.asked = ask, verb, number, entry, asked
+
+    def run(self) -> dict[str, Any]:
+        """The answer for --json; its `sentence` is what is said."""
+        from autoscaler.book import StoreClock
+        from autoscaler.change import change_profile, look
+        from cron.daily import of_words
+        from helperscripts import wiring
+        from helperscripts.terms import terms_of
+        from helperscripts.wishes import journal_wish
+        from utilities.errors import Unreachable
+
+        ask = self.ask
+        ask.judging = "last"
+        clock = wiring.clock()
+        # The minute in which cron fired us: taken before anything that may take its time.
+        self.event: EventId = of_words(f"{self.verb} {self.asked}", clock.now(), _number(ask.settings))
+        if self.entry is not None:
+            _ = ask.deployment  # without one there are no entries; its sentence says so
+        self.terms = terms_of(ask)
+        self.seen = look(ask.store)
+        self.time = StoreClock(clock)
+        if self.seen.date is not None:
+            self.time.hear(self.seen.date)
+        # An event is known by its minute: fired by a wrong clock it would be another event, and count twice.
+        if abs(skew := self.time.skew()) > self.terms.skew:
+            raise Unreachable(
+                f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
+                f"more than {self.terms.skew:.0f} s, so nothing was changed: set it (timedatectl set-ntp true)"
+            )
+        self.last: Fired | None = None
+        change = change_profile(
+            ask.store, self.edit, relative=True, clock=clock, where=f"{self.verb} {self.asked}", seen=self.seen,
+            looked=self.look_again,
+        )
+        found = self.last or self.fired(change.after)
+        if not change.written and found.profile is not None:
+            found = self.fired(change.after)  # another node fired the same event and was faster: say so
+        sentence = "; ".join([*found.replayed, found.sentence])
+        journal_wish(ask, self.time, change, f"{self.verb} {self.asked}: {sentence}", " ".join(found.events))
+        return self.answer(found, change, sentence)
+
+    def look_again(self, seen: Look) -> None:
+        """The version that is edited next, and when the Store took it."""
+        self.seen = seen
+
+    def edit(self, profile: Profile | None) -> Profile | None:
+        """For change_profile."""
+        self.last = self.fired(profile)
+        return self.last.profile
+
+    def fired(self, profile: Profile | None) -> Fired:
+        """What this call does to this Profile."""
+        from cron.daily import scaledown, scaleup
+        from cron.firing import Seen, fire_entry, fire_words
+        from cron.timetable import Timetable
+
+        up, limits, now = self.verb == "daily-scaleup", self.terms.limits, self.time.now()
+        timetable, seen = Timetable(self.terms.schedule), Seen(profile, self.seen.modified, now, limits)
+        if self.entry is not None:
+            return fire_entry(timetable, self.entry, up, seen)
+        decide = scaleup if up else scaledown
+        return fire_words(
+            timetable, seen, lambda found: decide(found, self.number or "", self.event, limits, now, self.ask.who)
         )
 
-    def decided(profile: Profile | None) -> Edit:
-        return decide(profile, asked, event, terms.limits, time.now(), ask.who)
+    def answer(self, found: Fired, change: Change, sentence: str) -> dict[str, Any]:
+        """For --json."""
+        from utilities.instant import to_text
 
-    last: list[Edit] = []
-
-    def edit(profile: Profile | None) -> Profile | None:
-        last[:] = [decided(profile)]
-        return last[0].profile
-
-    change = change_profile(ask.store, edit, relative=True, clock=clock, where=f"{verb} {asked}", seen=seen)
-    found = last[0]
-    if not change.written and found.profile is not None:
-        found = decided(change.after)  # another node fired the same event and was faster: say so
-    number = change.after.lasting if change.after is not None else None
-    return {
-        "sentence": found.sentence,
-        "changed": change.written and found.changed,
-        "written": change.written,
-        "event": event.text(),
-        "webservers": number,
-    }
+        event = self.event if self.entry is None else found.due.event if found.due else None
+        told: dict[str, Any] = {
+            "sentence": sentence,
+            "changed": change.written and found.changed,
+            "written": change.written,
+            "event": event.text() if event else None,
+            "events": list(found.events) if change.written else [],
+            "replayed": list(found.replayed) if change.written else [],
+            "webservers": change.after.lasting if change.after is not None else None,
+        }
+        if self.entry is not None:
+            told |= {"entry": self.entry, "due": to_text(found.due.at) if found.due else None}
+        return told
 
 
 def _number(settings: Settings) -> int:

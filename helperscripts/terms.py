@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoscaler.deployment import KEY, Deployment, Mode
+from autoscaler.entry import Entry
 from autoscaler.wish import Limits
 from utilities.errors import AskerErred, DocumentFault
 
@@ -18,13 +19,14 @@ __all__ = ["Terms", "refuse_beyond", "terms_of"]
 @dataclass(frozen=True)
 class Terms:
     """`mode` is None when there is no Deployment; `notes` are sentences for the asker; `skew` is how many seconds
-    this machine's clock may differ from the Store's."""
+    this machine's clock may differ from the Store's; `schedule` is empty without a Deployment."""
 
     limits: Limits
     nodes: int
     mode: Mode | None
     notes: tuple[str, ...] = ()
     skew: float = Deployment.skew
+    schedule: tuple[Entry, ...] = ()
 
 
 def terms_of(ask: Ask) -> Terms:
@@ -42,7 +44,7 @@ def terms_of(ask: Ask) -> Terms:
         Mode.DEVELOPMENT: ("mode is development: there is no autoscaling, so nothing will be done",),
     }
     return Terms(deployment.limits, deployment.nodes, deployment.mode, notes.get(deployment.mode, ()),
-                 deployment.skew)
+                 deployment.skew, deployment.schedule)
 
 
 def refuse_beyond(limits: Limits, number: int, asked: str) -> None:

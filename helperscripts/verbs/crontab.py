@@ -130,15 +130,21 @@ def _tag(ask: Ask) -> str:
 def _block(ask: Ask) -> tuple[str, list[str]]:
     """The tag and the lines of this node."""
     from autoscaler.deployment import KEY, Deployment
-    from cron.table import lines
+    from cron.entrylines import entry_lines
+    from cron.localzone import local_zone
+    from cron.table import Daily, lines
+    from helperscripts import wiring
 
     settings, ordinal = ask.settings, _ordinal(ask)
-    tick = Deployment.tick
+    tick, dailies = Deployment.tick, list[Daily]()
     ask.judging = "last"
     if ask.store.get(KEY) is not None:
         tick = ask.deployment.tick * settings.hurry  # cron's minutes are not hurried
+        if ask.deployment.schedule:
+            dailies = entry_lines(ask.deployment.schedule, wiring.clock().now(), local_zone())
     return _tag(ask), lines(
-        ordinal, str(_programs()), _named(settings), tick=round(tick, 3), environment=_environment(ask)
+        ordinal, str(_programs()), _named(settings), tick=round(tick, 3), environment=_environment(ask),
+        dailies=dailies,
     )
 
 

@@ -11,6 +11,7 @@ command = daily_command(
     (
         ("daily-scaledown 3", "at most 3 webservers from now on"),
         ("daily-scaledown -2", "two fewer, within the limits"),
+        ("daily-scaledown --entry evening", "what the schedule says, if it is due now"),
         ("30 17 * * * daily-scaledown 3", "a line in the crontab of every node"),
     ),
 )  # fmt: skip

@@ -11,6 +11,7 @@ command = daily_command(
     (
         ("daily-scaleup 8", "at least 8 webservers from now on"),
         ("daily-scaleup +2", "two more, within the limits"),
+        ("daily-scaleup --entry morning", "what the schedule says, if it is due now"),
         ("30 7 * * * daily-scaleup 8", "a line in the crontab of every node"),
     ),
 )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Firing: what one call of a daily verb does to the Profile, after all that was missed before it. Pure.
+
+What is missed is replayed first, for the call's own stamp would put it out of sight: CHANGED_AT is from where on the
+timetable looks for what was missed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from autoscaler.ports import Replay
+from autoscaler.profile import Profile, no_profile
+from autoscaler.wish import Limits
+from cron.daily import Edit
+from cron.timetable import Occurrence, Timetable
+from utilities.errors import AskerErred
+from utilities.instant import Instant
+
+__all__ = ["Fired", "Seen", "caught_up", "fire_entry", "fire_words"]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a call decides from: the Profile, when the Store took it, the Store's time, the Deployment's limits."""
+
+    profile: Profile | None
+    modified: Instant | None
+    now: Instant
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class Fired:
+    """`profile` is what to write, None for nothing. `sentence` is the call's own, `replayed` one for each that was
+    missed before it, `events` the ids that `profile` remembers anew. `due` is what an entry's call meant."""
+
+    profile: Profile | None
+    sentence: str
+    changed: bool = False  # a number; else events are only remembered
+    replayed: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    due: Occurrence | None = None
+
+
+def caught_up(timetable: Timetable | None, seen: Seen) -> Replay:
+    """What was missed; nothing without a timetable or a Profile."""
+    if timetable is None or seen.profile is None or seen.modified is None:
+        return Replay()
+    return timetable.replayed(seen.profile, seen.limits, seen.modified, seen.now)
+
+
+def fire_words(timetable: Timetable | None, seen: Seen, decide: Callable[[Profile | None], Edit]) -> Fired:
+    """A hand-written line: `decide` is what it does to the Profile that the missed ones leave."""
+    missed = caught_up(timetable, seen)
+    edit = decide(missed.profile or seen.profile)
+    return _fired(seen, edit.profile or missed.profile, edit.sentence, edit.changed, missed.sentences)
+
+
+def fire_entry(timetable: Timetable, name: str, up: bool, seen: Seen) -> Fired:
+    """The entry of this name if it is due now and was not applied; else only what was missed.
+
+    `up`: which of the two daily verbs was called. AskerErred for the wrong one and for an unknown entry,
+    DocumentFault when it is due and there is no Profile.
+    """
+    entry = timetable.entry(name)
+    if entry.up is not up:
+        does = "raises" if entry.up else "lowers"
+        raise AskerErred(f"entry {name} {does} ({entry.does}): use {entry.verb} --entry {name}")
+    one = timetable.due(name, seen.now)
+    if one is None:
+        missed = caught_up(timetable, seen)
+        coming = timetable.next(seen.now, name)
+        then = f"; next {coming.local()}" if coming is not None else ""
+        return _fired(seen, missed.profile, f"entry {name} is not due now{then}", False, missed.sentences)
+    if seen.profile is None:
+        raise no_profile()
+    # Fired by a clock that is ahead it is done as of its instant, after all that fall due at that same one.
+    now = Instant(max(seen.now, one.at))
+    after, own, sentences = seen.profile, None, []
+    for effect in timetable.effects(after, seen.limits, seen.modified or now, now):
+        after = effect.profile
+        if effect.occurrence.event.same(one.event):
+            own = Edit(after, effect.sentence, effect.changed)
+        else:
+            sentences.append(effect.told(seen.now))
+    if own is None:
+        # Applied already, or its instant lies before CHANGED_AT: the crontab asks for it all the same.
+        own = timetable.applied(after, one, seen.limits, now)
+        after = own.profile or after
+    return _fired(seen, after, own.sentence, own.changed, tuple(sentences), one)
+
+
+def _fired(
+    seen: Seen,
+    after: Profile | None,
+    sentence: str,
+    changed: bool,
+    replayed: tuple[str, ...],
+    due: Occurrence | None = None,
+) -> Fired:
+    before = {event.id for event in seen.profile.applied} if seen.profile else set()
+    events = tuple(event.id for event in after.applied if event.id not in before) if after else ()
+    if after is not None and seen.profile is not None:
+        changed = changed or after.lasting != seen.profile.lasting
+    return Fired(None if after == seen.profile else after, sentence, changed, replayed, events, due)
