@@ -39,10 +39,7 @@ def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
     ScenarioFailed when it raises or does not end within `timeout` seconds. The test is skipped, with the
     reason, where this user may not make namespaces.
     """
-    import pytest
-
-    if why := refusal():
-        pytest.skip(f"no lab: {why}")
+    want_lab()
     with tempfile.TemporaryFile() as answer:
         process = subprocess.Popen(
             command(module, *args, answer=answer.fileno()), cwd=ROOT, env=environ(), stdin=subprocess.DEVNULL,
@@ -66,6 +63,14 @@ def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
         print(text, end="")
         answer.seek(0)
         return json.load(answer)
+
+
+def want_lab() -> None:
+    """Skip the test that runs, with the reason, where no lab can be made."""
+    import pytest
+
+    if why := refusal():
+        pytest.skip(f"no lab: {why}")
 
 
 def command(module: str, *args: str, answer: int | None = None) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.lab.inside import ROOT, ScenarioFailed, run_inside
+from tests.lab.inside import ROOT, ScenarioFailed, run_inside, want_lab
 
 HERE = "tests.lab.test_hosts"
 FAKETIME = "libfaketime.so.1"
@@ -226,6 +226,7 @@ def outside() -> dict[str, list[str]]:
 @programs
 @pytest.mark.parametrize("depth", range(4), ids=["its starter", "unshare", "the first inside", "the scenario"])
 def test_nothing_is_left_whoever_is_killed(depth: int) -> None:
+    want_lab()
     before = outside()
     call = f"import subprocess as s; from tests.lab.inside import *; s.call(command('{HERE}:endless'), env=environ())"
     starter = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT, stdout=subprocess.PIPE, text=True)
