@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 from autoscaler.entry import Entry
 from autoscaler.ports import Replay
@@ -20,6 +20,7 @@ __all__ = ["EARLY", "LATE", "TOO_LATE", "Effect", "Occurrence", "Timetable"]
 
 TOO_LATE = 12 * 3600.0  # seconds after which a missed event is told and not applied
 EARLY = 60.0  # seconds before its instant at which cron of a clock that is ahead may fire an entry
+MEMORY = KEEP_EVENTS - 120.0  # seconds; ids are kept longer, so that no node finds undone what another forgot
 LATE = 120.0  # seconds after it; what is fired later is a missed one, which a replay applies
 
 
@@ -80,17 +81,18 @@ class Timetable:
     def between(self, after: Instant, until: Instant, name: str | None = None) -> list[Occurrence]:
         """Every occurrence with after < instant <= until, in the order in which they are applied.
 
-        At one instant the entries come in the order of their wall-clock times, then as they stand.
+        At one instant the entries come in the order of their days and wall-clock times, then as they stand: a gap
+        may end at midnight, and bring what belongs to the evening before it to the same instant.
         """
-        found: list[tuple[Instant, str, int, Occurrence]] = []
+        found: list[tuple[Instant, datetime, int, Occurrence]] = []
         for place, entry in enumerate(self.entries):
             if name not in (None, entry.name):
                 continue
             seen: set[Instant] = set()
-            for at in _instants(entry, after, until):
+            for day, at in _instants(entry, after, until):
                 if after < at <= until and at not in seen:  # a day that a zone skips shares the next one's instant
                     seen.add(at)
-                    found.append((at, f"{entry.at:%H:%M}", place, Occurrence(at, entry)))
+                    found.append((at, datetime.combine(day, entry.at), place, Occurrence(at, entry)))
         return [one[3] for one in sorted(found, key=lambda one: one[:3])]
 
     def due(self, name: str, now: Instant) -> Occurrence | None:
@@ -108,11 +110,11 @@ class Timetable:
         return None
 
     def missed(self, profile: Profile, modified: Instant, now: Instant) -> list[Occurrence]:
-        """What fell due since the Profile was changed, at most 48 hours ago, and was not applied; in its order."""
+        """What fell due since the Profile was changed, at most MEMORY ago, and was not applied; in its order."""
         changed = profile.changed_at
         # A stamp of a clock that was ahead says nothing: nobody wrote it before the Store took it.
         since = modified if changed is None or changed > modified else changed
-        found = self.between(Instant(max(since, now - KEEP_EVENTS)), now)
+        found = self.between(Instant(max(since, now - MEMORY)), now)
         return [one for one in found if applied_as(profile, one.event) is None]
 
     def replayed(self, profile: Profile, limits: Limits, modified: Instant, now: Instant) -> Replay:
@@ -148,12 +150,12 @@ class Timetable:
         return decide(profile, one.entry.asked, one.event, limits, now, "autoscaler")
 
 
-def _instants(entry: Entry, after: Instant, until: Instant) -> Iterator[Instant]:
+def _instants(entry: Entry, after: Instant, until: Instant) -> Iterator[tuple[date, Instant]]:
     zone = zone_of(entry.zone)
     # Two days of room: a zone may skip a whole one, and no offset is longer.
     day = local(after, zone).date() - timedelta(days=2)
     last = local(until, zone).date() + timedelta(days=2)
     while day <= last:
         if day.weekday() in entry.days:
-            yield instant_of(day, entry.at, zone)
+            yield day, instant_of(day, entry.at, zone)
         day += timedelta(days=1)
