@@ -71,6 +71,8 @@ class _Adjustment:
         self.time = StoreClock(self.clock)
         if self.seen.date is not None:
             self.time.hear(self.seen.date)
+        self.missed: tuple[str, ...] = ()  # what of the schedule is applied before this change, in sentences
+        self.modified = self.seen.modified
 
     def run(self, number: str | None, yes: bool, dry_run: bool) -> None:
         edit, what, relative = self.edit(number)
@@ -80,7 +82,7 @@ class _Adjustment:
             self.nothing(before)
             return
         shown = self.preview(before, after)
-        self.ask.say(*shown.lines(), *self.notes(shown))
+        self.ask.say(*(f"First, for it was missed: {one}" for one in self.missed), *shown.lines(), *self.notes(shown))
         if dry_run:
             self.ask.say("--dry-run: nothing was changed")
             self.answer(shown, "--dry-run: nothing was changed", False)
@@ -104,8 +106,27 @@ class _Adjustment:
         sign, value = _parsed(number)
         what = f"adjust-scaling {sign}{value}"
         if sign:
-            return self.stepped(value if sign == "+" else -value, what), what, True
-        return self.set_to(value), what, False
+            return self.caught_up(self.stepped(value if sign == "+" else -value, what)), what, True
+        # A number that lasts, as --undo above, is instead of whatever fell due before it: nothing is replayed.
+        return self.set_to(value) if self.until is None else self.caught_up(self.set_to(value)), what, False
+
+    def caught_up(self, edit: Edit) -> Edit:
+        """After what the schedule missed: this change's stamp would put it out of a later replay's sight."""
+        from cron.firing import Seen, caught_up
+        from cron.timetable import Timetable
+
+        def both(profile: Profile | None) -> Profile | None:
+            seen = Seen(profile, self.modified, self.time.now(), self.terms.limits)
+            missed = caught_up(Timetable(self.terms.schedule), seen)
+            after = edit(missed.profile or profile)
+            self.missed = missed.sentences if after is not None else ()
+            return after
+
+        return both if self.terms.schedule else edit
+
+    def looked(self, seen: Look) -> None:
+        """The version that is edited next."""
+        self.modified = seen.modified
 
     def asked(self) -> str:
         """The number, from the person at the terminal, who is shown what is wanted now."""
@@ -187,7 +208,7 @@ class _Adjustment:
         from helperscripts.wishes import journal_wish
 
         change = change_profile(
-            self.ask.store, edit, relative=relative, clock=self.clock, where=what, seen=self.seen
+            self.ask.store, edit, relative=relative, clock=self.clock, where=what, seen=self.seen, looked=self.looked
         )
         if change.after is None or not change.written:
             self.nothing(change.after)
@@ -197,7 +218,7 @@ class _Adjustment:
         until = f" until {_local(shown.until)}, then {shown.back_to}" if shown.until is not None else ""
         sentence = f"{shown.then.total} webservers wanted{before}{until}"
         self.ask.say(sentence)
-        told = f"{what}: {sentence}" + (f" ({self.reason})" if self.reason else "")
+        told = "; ".join([*self.missed, f"{what}: {sentence}"]) + (f" ({self.reason})" if self.reason else "")
         journal_wish(self.ask, self.time, change, told)
         self.answer(shown, sentence, True)
 
@@ -231,6 +252,7 @@ class _Adjustment:
         document: dict[str, Any] = {
             "sentence": sentence,
             "written": written,
+            "replayed": list(self.missed),
             **shown.plain(),
             "by": self.ask.who,
             "reason": self.reason,
