@@ -76,9 +76,12 @@ class Almanac:
             return f"{told}{profile.lasting} or what the schedule has made of it{more}"
         return f"{told}{seen.number_at(end)}{self._meant(end)}{more}"
 
-    def until(self) -> str:
-        """Until when what is wanted now holds, and what comes then; empty where nothing is in sight."""
-        turn = self._waiting()
+    def until(self, replayed: bool = False) -> str:
+        """Until when what is wanted now holds, and what comes then; empty where nothing is in sight.
+
+        `replayed`: what is wanted after that has been applied which nobody applied yet.
+        """
+        turn = None if replayed else self._waiting()
         if turn is not None:
             return f"until a node applies {turn.name} of {self.wall.named(turn.at)}, {turn.does}"
         turn = self.forecast.next

@@ -47,7 +47,7 @@ def command(ask: Ask, yes: bool) -> int:
             "deployment.yaml", ["mode is development, which has no autoscaling: write `mode: observe` first"]
         )
     _, plan = planned(ask)
-    ask.say(*lines_of("", plan), "", *_of_all(ask), "")
+    ask.say(*lines_of("", plan), "", *_of_all(ask), "", *_schedule(ask))
     if not ask.confirm("Shall the nodes do this from now on?", yes):
         ask.say("nothing was changed")
         return 0
@@ -72,6 +72,15 @@ def _of_all(ask: Ask) -> list[str]:
     one = wish.nodes == 1
     told = f"{wish.wanted} wanted over {wish.nodes} node{'' if one else 's'}{'' if one else f': {parts}'}"
     return flow(told if one else f"{told}; above is what node {wiring.node(ask.settings).ordinal} would do")
+
+
+def _schedule(ask: Ask) -> list[str]:
+    """What is probably not meant in the schedule."""
+    from cron.lint import Level
+    from helperscripts.verbs.schedule import finding_lines, schedule_findings
+
+    found = [one for one in schedule_findings(ask) if one.level is not Level.NOTE]
+    return ["The schedule in deployment.yaml:", *finding_lines(found), ""] if found else []
 
 
 def armed(text: str) -> str:

@@ -12,6 +12,7 @@ from helperscripts.verb import Verb, asks
 
 if TYPE_CHECKING:
     from autoscaler.plan import Plan
+    from helperscripts.almanac import Almanac
 
 __all__ = ["command", "lines_of", "planned"]
 
@@ -34,11 +35,32 @@ def command(ask: Ask) -> None:
     from utilities.plain import to_plain
 
     mode, plan = planned(ask)
+    almanac = _almanac(ask)
     if ask.json:
         plain = to_plain(plan)
-        ask.answer({"target": plan.target, "because": plan.because, "mode": mode, "steps": plain["steps"]})
+        coming = None if almanac is None else almanac.plain(almanac.forecast.next)
+        ask.answer(
+            {"target": plan.target, "because": plan.because, "next": coming, "mode": mode, "steps": plain["steps"]}
+        )
         return
-    ask.say(*lines_of(mode, plan))
+    until = "" if almanac is None else almanac.until(replayed=True)
+    ask.say(*lines_of(mode, plan, until))
+
+
+def _almanac(ask: Ask) -> Almanac | None:
+    """Until when the wish holds; None where there is no autoscaling."""
+    from autoscaler.book import StoreClock
+    from autoscaler.change import look
+    from autoscaler.deployment import Mode
+    from helperscripts import wiring
+    from helperscripts.almanac import almanac_of
+
+    if ask.deployment.mode is Mode.DEVELOPMENT:
+        return None
+    seen, time = look(ask.store), StoreClock(wiring.clock())
+    if seen.date is not None:
+        time.hear(seen.date)
+    return almanac_of(ask.deployment, seen, time.now())
 
 
 def planned(ask: Ask) -> tuple[str, Plan]:
@@ -56,15 +78,17 @@ def planned(ask: Ask) -> tuple[str, Plan]:
     return deployment.mode.value, plan_only(world, deployment, node)[1]
 
 
-def lines_of(mode: str, plan: Plan) -> list[str]:
-    """The Plan for a person; with an empty mode no word of what becomes of it."""
+def lines_of(mode: str, plan: Plan, until: str = "") -> list[str]:
+    """The Plan for a person; with an empty mode no word of what becomes of it. `until`: how long its number holds."""
     note = {
         "observe": "Mode is observe: the next cycle says this and does nothing. `autoscaler arm` changes that.",
         "production": "The next cycle does this.",
         "": "",
     }.get(mode, f"Mode is {mode}.")
+    holds = flow(f"That holds {until}") if until else []
     if not plan.steps:
-        return [*flow(f"Nothing to do: {plan.because}"), *(flow(note) if note and mode != "production" else [])]
+        notes = flow(note) if note and mode != "production" else []
+        return [*flow(f"Nothing to do: {plan.because}"), *holds, *notes]
     rows = [(paint(s.kind.value, _COLOURS.get(s.kind.value, "")), s.name, s.reason) for s in plan.steps]
     steps = table(("step", "webserver", "because"), rows, "  ")
-    return [*flow(plan.because), "", *steps, *(["", *flow(note)] if note else [])]
+    return [*flow(plan.because), *holds, "", *steps, *(["", *flow(note)] if note else [])]

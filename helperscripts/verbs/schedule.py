@@ -13,11 +13,10 @@ from helperscripts.verb import VerbGroup, asks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autoscaler.deployment import Deployment
     from cron.lint import Finding
     from helperscripts.almanac import Almanac
 
-__all__ = ["command", "finding_lines"]
+__all__ = ["command", "finding_lines", "schedule_findings"]
 
 _COLOURS = {"error": "red", "warning": "yellow", "note": ""}
 _BELOW = {"adopt": "Move hand-written daily lines of a crontab into the Deployment."}  # verb: its line of help
@@ -101,7 +100,7 @@ def _show(ask: Ask, days: int, zone: str) -> int:
         _none(ask, almanac)
         return 0
     shown = almanac.within(days)
-    found = _findings(deployment, ask, almanac)
+    found = schedule_findings(ask, almanac)
     ask.answer(_plain(almanac, shown, found))
     if not ask.json:
         say("\n".join(_screen(almanac, shown, bool(zone), found, terms_of(ask).notes)))
@@ -115,7 +114,7 @@ def _check(ask: Ask) -> int:
     if not deployment.schedule:
         _none(ask, None)
         return 0
-    found = _findings(deployment, ask, None)
+    found = schedule_findings(ask)
     count = len(deployment.schedule)
     sentence = f"{count} {'entry' if count == 1 else 'entries'}: {_counted(found)}"
     ask.answer({"sentence": sentence, "findings": [_plain_finding(one) for one in found]})
@@ -123,7 +122,8 @@ def _check(ask: Ask) -> int:
     return 3 if any(one.level is Level.ERROR for one in found) else 0
 
 
-def _findings(deployment: Deployment, ask: Ask, almanac: Almanac | None) -> tuple[Finding, ...]:
+def schedule_findings(ask: Ask, almanac: Almanac | None = None) -> tuple[Finding, ...]:
+    """What lint finds in the Deployment's schedule, within the limits that a Profile which can be read tightens."""
     from autoscaler.change import look
     from autoscaler.wish import tighten
     from cron.lint import findings
@@ -131,14 +131,14 @@ def _findings(deployment: Deployment, ask: Ask, almanac: Almanac | None) -> tupl
     from utilities.errors import DocumentFault
 
     if almanac is not None:
-        return findings(deployment, almanac.forecast.limits, almanac.forecast.at)
-    limits = deployment.limits
+        return findings(ask.deployment, almanac.forecast.limits, almanac.forecast.at)
+    limits = ask.deployment.limits
     try:
         profile = look(ask.store).profile
         limits = limits if profile is None else tighten(limits, profile)
     except DocumentFault:
         pass  # the schedule is what is checked: `profile check` tells the Profile's faults
-    return findings(deployment, limits, wiring.clock().now())
+    return findings(ask.deployment, limits, wiring.clock().now())
 
 
 def _counted(found: Sequence[Finding]) -> str:
