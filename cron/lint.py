@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
 
 from autoscaler.deployment import Deployment
 from autoscaler.entry import DAYS, Aim, Entry, days_text
@@ -226,22 +225,34 @@ def _kept(entries: Sequence[Entry], walks: Sequence[Forecast]) -> Iterator[Findi
     """Days that keep what an earlier day was given, where other days do not: the weekend that nobody meant."""
     told: set[str] = set()
     for walk in walks:
-        effective = [turn for turn in walk.turns if turn.changes and turn.occurrence is not None]
-        spans = list(pairwise(effective))
         for up in (True, False):
-            sides = [(a, b) for a, b in spans if (a.after > a.before) is up and (b.after > b.before) is not up]
-            if all(b.at - a.at >= DAY for a, b in sides):
+            sides = list(_sides(walk, up))
+            if all(b.at - run[-1].at >= DAY for run, b in sides):
                 continue  # no day sets the example
-            for a, b in sides:
+            for run, b in sides:
+                a = next((one for one in reversed(run) if b.at - one.at >= DAY), run[-1])
                 finding = _span(entries, a, b, up)
                 if finding is not None and finding.reason not in told:
                     told.add(finding.reason)
                     yield finding
 
 
+def _sides(walk: Forecast, up: bool) -> Iterator[tuple[list[Turn], Turn]]:
+    """Of each run of raises (or of the other way) all of it, and what turns it round."""
+    run: list[Turn] = []
+    for turn in walk.turns:
+        if not turn.changes:
+            continue
+        if (turn.after > turn.before) is up:
+            run.append(turn)
+        elif run:
+            yield run, turn
+            run = []
+
+
 def _span(entries: Sequence[Entry], a: Turn, b: Turn, up: bool) -> Finding | None:
     """A raise of one day that is lowered only days later; or a low that lasts though something is there to lower."""
-    if a.occurrence is None or b.occurrence is None:
+    if a.occurrence is None:
         return None
     apart = _days_between(a, b)
     begin, end = _there(a), _there(b)
