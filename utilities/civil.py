@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from pathlib import Path
@@ -55,33 +56,46 @@ def instant_of(day: date, at: time, zone: ZoneInfo) -> Instant:
     A time that comes twice (summer time ends) is its first coming. One that is skipped (summer time begins) is
     the end of the gap: the first instant that the wall's clock shows after it.
     """
-    first = datetime.combine(day, at, zone)
-    before, after = _offset(first), _offset(first.replace(fold=1))
-    naive = datetime.combine(day, at, UTC).timestamp()
-    if after <= before:  # PEP 495: fold=0 is the offset before a change, fold=1 the one after it
-        return Instant(naive - before)
-    return _change(Instant(naive - after), Instant(naive - before), zone)
+    comings = _comings(day, at, zone)
+    return comings.found[0] if comings.found else _change(comings.after, comings.before, zone)
 
 
 def kind_of(day: date, at: time, zone: ZoneInfo) -> str:
     """`skipped` or `twice` for a wall-clock time that a change of the clocks touches, else an empty word."""
-    first = datetime.combine(day, at, zone)
-    before, after = _offset(first), _offset(first.replace(fold=1))
-    return "" if before == after else ("skipped" if after > before else "twice")
+    return ("skipped", "", "twice")[len(_comings(day, at, zone).found)]
 
 
-def _offset(moment: datetime) -> float:
-    offset = moment.utcoffset()
+@dataclass(frozen=True)
+class _Comings:
+    """`found` is when the wall shows a time, at most twice; `before` and `after` are when the offsets of the day
+    before and of the day after would have it so."""
+
+    found: tuple[Instant, ...]
+    before: Instant
+    after: Instant
+
+
+def _comings(day: date, at: time, zone: ZoneInfo) -> _Comings:
+    # Only ever from an instant to the wall: the other way zoneinfo errs where a zone's listed changes give way to
+    # its rule (America/Nuuk in October 2023). No two changes of a zone lie within two days.
+    naive = datetime.combine(day, at, UTC).timestamp()
+    before, after = (Instant(naive - _offset(Instant(naive + days * 86400.0), zone)) for days in (-1, 1))
+    shown = (moment for moment in dict.fromkeys((before, after)) if moment + _offset(moment, zone) == naive)
+    return _Comings(tuple(shown), before, after)
+
+
+def _offset(at: Instant, zone: ZoneInfo) -> float:
+    offset = local(at, zone).utcoffset()
     return (offset or timedelta()).total_seconds()
 
 
 def _change(early: Instant, late: Instant, zone: ZoneInfo) -> Instant:
     """The whole second between two instants from which the zone's later offset holds."""
     low, high = int(early), int(late)
-    after = _offset(local(late, zone))
+    after = _offset(late, zone)
     while high - low > 1:
         middle = (low + high) // 2
-        if _offset(local(Instant(float(middle)), zone)) == after:
+        if _offset(Instant(float(middle)), zone) == after:
             high = middle
         else:
             low = middle
