@@ -14,9 +14,12 @@ from autoscaler.reading import Heard, Reading, RungName
 from autoscaler.rung import Http
 from providerscripts.remote.place import connected, heard_of, left
 
-__all__ = ["get", "tls_context"]
+__all__ = ["PIECE", "TROUBLE", "get", "judged", "meaning", "request_of", "tls_context"]
 
-_PIECE = 16384
+TROUBLE = (OSError, http.client.HTTPException, ValueError)
+"""What a GET may raise; a ValueError is a number that is none, or words that cannot be sent."""
+
+PIECE = 16384  # bytes of body read at once
 
 
 def tls_context(wish: Http, authorities: str | None = None) -> ssl.SSLContext | None:
@@ -46,21 +49,26 @@ def get(rung: RungName, target: Target, wish: Http, context: ssl.SSLContext | No
     started = time.monotonic()
     try:
         heard, detail = _converse(target, wish, context, until)
-    except ssl.SSLCertVerificationError as err:
-        heard, detail = Heard.BAD, f"certificate: {err.verify_message}"
-    except ssl.SSLError as err:
-        heard, detail = Heard.BAD, f"TLS: {(err.reason or str(err)).replace('_', ' ').lower()}"
-    except http.client.RemoteDisconnected:
-        heard, detail = Heard.BAD, "closed the connection without an answer"
-    except OSError as err:
-        heard, detail = heard_of(err)
-    except (UnicodeError, http.client.InvalidURL) as err:
-        heard, detail = Heard.UNKNOWN, f"cannot be asked so: {err}"
-    except http.client.IncompleteRead:
-        heard, detail = Heard.BAD, "the body broke off"
-    except (http.client.HTTPException, ValueError) as err:  # ValueError: a number that is none
-        heard, detail = Heard.BAD, f"not HTTP: {type(err).__name__} {str(err)[:80]!r}"
+    except TROUBLE as err:
+        heard, detail = meaning(err)
     return Reading(rung, heard, detail, (time.monotonic() - started) * 1000)
+
+
+def meaning(err: Exception) -> tuple[Heard, str]:
+    """What one of TROUBLE tells of the webserver, with words for people."""
+    if isinstance(err, ssl.SSLCertVerificationError):
+        return Heard.BAD, f"certificate: {err.verify_message}"
+    if isinstance(err, ssl.SSLError):
+        return Heard.BAD, f"TLS: {(err.reason or str(err)).replace('_', ' ').lower()}"
+    if isinstance(err, http.client.RemoteDisconnected):
+        return Heard.BAD, "closed the connection without an answer"
+    if isinstance(err, OSError):
+        return heard_of(err)
+    if isinstance(err, (UnicodeError, http.client.InvalidURL)):
+        return Heard.UNKNOWN, f"cannot be asked so: {err}"
+    if isinstance(err, http.client.IncompleteRead):
+        return Heard.BAD, "the body broke off"
+    return Heard.BAD, f"not HTTP: {type(err).__name__} {str(err)[:80]!r}"
 
 
 def _converse(target: Target, wish: Http, context: ssl.SSLContext | None, until: float) -> tuple[Heard, str]:
@@ -70,36 +78,55 @@ def _converse(target: Target, wish: Http, context: ssl.SSLContext | None, until:
             sock.settimeout(left(until))
             name = _site(wish.host) or target.address.partition("%")[0]
             sock = context.wrap_socket(sock, server_hostname=name)
-        return _ask(sock, _host_header(target, wish), wish, until)
+        hurried: Any = _Hurried(sock, until)
+        hurried.sendall(request_of(target, wish))
+        response = http.client.HTTPResponse(hurried)
+        response.begin()
+        return judged(response, wish)
     finally:
         sock.close()
 
 
-def _ask(sock: socket.socket, host: str, wish: Http, until: float) -> tuple[Heard, str]:
-    connection = http.client.HTTPConnection("unused")
-    connection.sock = _Hurried(sock, until)
+def request_of(target: Target, wish: Http) -> bytes:
+    """The request, head and all. One of TROUBLE when it cannot be asked so."""
+    written = _Written()
+    connection: Any = http.client.HTTPConnection("unused")
+    connection.sock = written
     connection.putrequest("GET", wish.path, skip_host=True, skip_accept_encoding=True)
     for header, value in (
-        ("Host", host),
+        ("Host", _host_header(target, wish)),
         ("User-Agent", "autoscaler"),
         ("Accept", "*/*"),
         ("Connection", "close"),
     ):
         connection.putheader(header, value)
     connection.endheaders()
-    response = connection.getresponse()
+    return written.bytes
+
+
+def judged(response: http.client.HTTPResponse, wish: Http) -> tuple[Heard, str]:
+    """By its status, and by its body as far as it is wanted. One of TROUBLE."""
     status = f"HTTP {response.status}"
     if response.status not in wish.accept:
         return Heard.BAD, status
     wanted = wish.body_limit
     while wanted > 0:
-        piece = response.read(min(wanted, _PIECE))
+        piece = response.read(min(wanted, PIECE))
         if not piece:
             break
         wanted -= len(piece)
     if wanted > 0 and response.length:  # read(n) ends at an early EOF without a word
         return Heard.BAD, f"{status}, but the body broke off"
     return Heard.GOOD, status
+
+
+class _Written:
+    """A socket that keeps what is sent."""
+
+    bytes = b""
+
+    def sendall(self, data: Any) -> None:
+        self.bytes += data
 
 
 def _site(host: str) -> str:

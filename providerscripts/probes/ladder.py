@@ -11,7 +11,8 @@ from autoscaler.ports import Target
 from autoscaler.reading import NOT_ASKED, Heard, Reading, RungName
 from autoscaler.rung import Rung, Ssh
 from providerscripts.crew import BoundedCrew
-from providerscripts.probes import tcp
+from providerscripts.probes import http, tcp
+from providerscripts.probes.exchange import get_all
 from utilities.errors import Unreachable
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ class LadderProber:
         self._looked.clear()
 
     def _ask_http(self, rung: Rung, targets: Sequence[Target], end: float) -> dict[str, Reading]:
-        from providerscripts.probes import http
-
         if rung.pause > 0:
             time.sleep(max(0.0, min(rung.pause, end - time.monotonic())))
         try:
             context = self._context(rung.http)
         except (OSError, ValueError) as err:
             return _all_unknown(rung, targets, f"TLS cannot be set up on this node: {err}")
+        if context is None:
+            return get_all(rung, targets, end)
         return self._visit(
             self._http_crew,
             rung,
@@ -164,8 +165,6 @@ class LadderProber:
         return _unknown(rung, f"the probe itself failed: {type(answer).__name__}: {answer}")
 
     def _context(self, wish: Http) -> ssl.SSLContext | None:
-        from providerscripts.probes import http
-
         if wish.tls not in self._contexts:
             self._contexts[wish.tls] = http.tls_context(wish, self._authorities)
         return self._contexts[wish.tls]

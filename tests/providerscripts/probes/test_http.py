@@ -164,6 +164,83 @@ def test_what_answers_oddly(data: bytes, heard: Heard, detail: str) -> None:
     assert detail in reading.detail
 
 
+def _and_stay(*pieces: bytes) -> Callable[[socket.socket], None]:
+    """Answers in pieces, and never closes though it was asked to."""
+
+    def answer(sock: socket.socket) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.recv(4096)
+        for piece in pieces:
+            sock.sendall(piece)
+            time.sleep(0.05)
+        sock.recv(4096)
+
+    return answer
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "heard", "detail"),
+    [
+        ((OK + b"Content-Length: 5\r\n\r\nhello",), Heard.GOOD, "HTTP 200"),
+        ((OK, b"Content-Le", b"ngth: 5\r\n\r", b"\nhel", b"lo"), Heard.GOOD, "HTTP 200"),
+        ((OK + b"Content-Length: 0\r\n\r\n",), Heard.GOOD, "HTTP 200"),
+        ((OK + b"Content-Length: 90000\r\n\r\n", b"x" * 65536), Heard.GOOD, "HTTP 200"),
+        ((OK.replace(b"\r", b"") + b"content-length:5\n\nhello",), Heard.GOOD, "HTTP 200"),
+        ((OK + b"Transfer-Encoding: chunked\r\n\r\n", b"5\r\nhel", b"lo\r\n0\r\n\r\n"), Heard.GOOD, "HTTP 200"),
+        ((OK + b"Transfer-Encoding: chunked\r\n\r\n", b"6\r\na\r\n\r\nb\r\n", b"0\r\n\r\n"), Heard.GOOD, "HTTP 200"),
+        ((OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n" * 70_000), Heard.GOOD, "HTTP 200"),
+        ((b"HTTP/1.1 100 Continue\r\n\r\n", OK + b"Content-Length: 1\r\n\r\nx"), Heard.GOOD, "HTTP 200"),
+        ((b"HTTP/1.1 500 Oh\r\nContent-Length: 70\r\n\r\n",), Heard.BAD, "HTTP 500"),
+        ((b"HTTP/1.1 103 Early Hints\r\n\r\n",), Heard.BAD, "HTTP 103"),
+        ((b"SSH-2.0-OpenSSH_9.2\r\n",), Heard.BAD, "not HTTP"),
+        ((b"HTTP/1.1 two hundred\r\n",), Heard.BAD, "not HTTP"),
+        ((b"HTTP/1.1 200 " + b"x" * 200_000,), Heard.BAD, "not HTTP"),
+        ((OK + b"Content-Length: 9\r\n\r\nhello",), Heard.SILENT, "no answer in time"),
+        ((OK + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",), Heard.SILENT, "no answer in time"),
+    ],
+)
+def test_who_keeps_the_connection_open_is_judged_by_what_came(
+    pieces: tuple[bytes, ...], heard: Heard, detail: str
+) -> None:
+    with stub(_and_stay(*pieces)) as place:
+        reading = ask(place, patience=2.0 if heard is Heard.SILENT else 30.0)
+    assert reading.heard is heard, reading
+    assert detail in reading.detail
+
+
+def test_many_at_once_are_told_apart() -> None:
+    """300 of three kinds, over plain HTTP and in one sweep: none is given another's answer."""
+    bad = _after_request(b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+    with stub(_after_request(OK + b"Content-Length: 2\r\n\r\nok")) as good, stub(bad) as sick:
+        places = (good, sick, free_place())
+        targets = [Target(f"{n}", *places[n % 3], 22) for n in range(300)]
+        readings = LadderProber().ask(Rung(RungName.SERVING, 30.0, Http()), targets, LONG)
+    expected = ((Heard.GOOD, "HTTP 200"), (Heard.BAD, "HTTP 503"), (Heard.BAD, "connection refused"))
+    assert {name: said(reading) for name, reading in readings.items()} == {
+        target.name: expected[int(target.name) % 3] for target in targets
+    }
+
+
+def test_a_request_larger_than_the_sockets_buffer_is_sent_whole() -> None:
+    path = "/" + "x" * 3_000_000
+    sizes: list[int] = []
+
+    def count(sock: socket.socket) -> None:
+        time.sleep(0.3)
+        came = b""
+        while not came.endswith(b"\r\n\r\n"):
+            came += sock.recv(1 << 20)
+        sizes.append(len(came.split()[1]))
+        sock.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+    with stub(count) as place:
+        assert said(ask(place, Http(path=path))) == (Heard.GOOD, "HTTP 200")
+    assert sizes == [len(path)]
+
+
 def test_a_body_that_never_ends_is_read_to_the_limit_and_is_fine() -> None:
     def endless(sock: socket.socket) -> None:
         sock.recv(4096)

@@ -71,12 +71,13 @@ def test_many_at_once_within_few_descriptors() -> None:
         import os, resource, socket
         from collections import Counter
         from autoscaler.ports import Target
-        from providerscripts.probes.tcp import _window, connect_all
+        from providerscripts.probes.sweep import window
+        from providerscripts.probes.tcp import connect_all
         listener = socket.create_server(("127.77.0.1", 0), backlog=1024)
         port = listener.getsockname()[1]
         refused = socket.socket(); refused.bind(("127.77.0.2", 0))
         resource.setrlimit(resource.RLIMIT_NOFILE, (80, 80))
-        assert 0 < _window() < 80 - 32, "the rest of the process has files of its own to open"
+        assert 0 < window() < 80 - 32, "the rest of the process has files of its own to open"
         def at(n):
             return ("127.77.0.2", refused.getsockname()[1]) if n % 3 == 0 else ("127.77.0.1", port)
         before = set(os.listdir("/proc/self/fd"))
