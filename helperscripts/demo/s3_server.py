@@ -93,8 +93,8 @@ def s3_server() -> Iterator[S3Server]:
         process.stderr.close()
 
 
-def serve(announce: Callable[[str], None]) -> None:
-    """Serve on a free port of 127.0.0.1 for ever, one request at a time. `announce` is told the address."""
+def serve(announce: Callable[[str], None], host: str = "127.0.0.1") -> None:
+    """Serve on a free port of `host` for ever, one request at a time. `announce` is told the address."""
     import io
     import logging
 
@@ -115,8 +115,8 @@ def serve(announce: Callable[[str], None]) -> None:
     class Keeping(WSGIRequestHandler):
         protocol_version = "HTTP/1.1"  # kept connections: boto3 makes a new one for each request otherwise
 
-    server = make_server("127.0.0.1", 0, one_at_a_time, threaded=True, request_handler=Keeping)
-    announce(f"http://127.0.0.1:{server.server_port}")
+    server = make_server(host, 0, one_at_a_time, threaded=True, request_handler=Keeping)
+    announce(f"http://{host}:{server.server_port}")
     server.serve_forever()
 
 

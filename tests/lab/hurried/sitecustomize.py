@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 _SLOT = struct.Struct("=ddd")  # real seconds, the lab's seconds at that moment, how many times as fast
-_PAGE = struct.Struct("=qddd")
+_LEAST = 2.0  # seconds
 
 
 def _hurry(path: str) -> None:
@@ -40,26 +40,18 @@ def _hurry(path: str) -> None:
     def shorter(timeout: float | None) -> float | None:
         return timeout if timeout is None or timeout <= 0 else timeout / rate
 
+    def patient(timeout: float | None) -> float | None:
+        """A network does not hurry: it is given its time-out, or two real seconds."""
+        return timeout if not timeout else max(timeout / rate, min(timeout, _LEAST))
+
     time.time = now
     time.monotonic = lambda: monotonic() * rate
     time.sleep = lambda seconds: sleep(seconds / rate)
 
     wait = threading.Condition.wait
     threading.Condition.wait = lambda self, timeout=None: wait(self, shorter(timeout))  # type: ignore[method-assign]
-    set_timeout, timeout_of = socket.socket.settimeout, socket.socket.gettimeout
-
-    class Socket(socket.socket):
-        """Its time-outs are the lab's; `gettimeout` says what was set."""
-
-        def settimeout(self, value: float | None) -> None:
-            set_timeout(self, shorter(value))
-
-        def gettimeout(self) -> float | None:
-            set = timeout_of(self)
-            return set if not set else set * rate
-
-    socket.socket.settimeout = Socket.settimeout  # type: ignore[method-assign]
-    socket.socket.gettimeout = Socket.gettimeout  # type: ignore[method-assign]
+    set_timeout = socket.socket.settimeout
+    socket.socket.settimeout = lambda self, value: set_timeout(self, patient(value))  # type: ignore[method-assign]
 
     def hurried(kind: Any) -> None:
         select = kind.select

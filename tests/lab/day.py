@@ -1,0 +1,258 @@
+"""Inside: one day of a fleet, by a hurried clock, told minute by minute. `test_day.py` says what must come of it.
+
+By hand: `python -m tests.lab.inside tests.lab.day` (or with another rate: `... tests.lab.day 6`).
+
+It is 2027-03-28, the Sunday on which Berlin's clocks went forward in the night. The nodes' own clocks stand in three
+zones. Three nodes, each a whole host: power cut, reboots of their own after each cycle that earned one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from autoscaler.ports import StoreUnreachable
+from autoscaler.server import ServerState
+from providerscripts.servers.faults import Fault
+from tests.lab.estate import Estate, visitors
+from tests.lab.inside import LAB
+from tests.lab.light import LightHost
+
+ZONE = "Europe/Berlin"
+ZONES = ("Etc/UTC", "Europe/Berlin", "America/New_York")  # of the nodes
+SCHEDULE = f"""\
+schedule:
+  zone: {ZONE}
+  entries:
+    - {{name: morning, at: "07:30", up_to: 8}}
+    - {{name: monday-rush, at: "09:00", days: mon, up_to: 15}}
+    - {{name: lunch, at: "11:45", by: +2}}
+    - {{name: evening, at: "17:30", down_to: 3}}
+"""
+
+
+class Timeline:
+    """What happened when, by the lab's clock; and a watcher that notes each change of what there is."""
+
+    def __init__(self, estate: Estate) -> None:
+        self.estate = estate
+        self.lines: list[str] = []
+        self.wishes: list[int] = []  # each number that was ever seen wanted, in its order
+        self.least_up = 10**9
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Timeline:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def say(self, what: str) -> None:
+        """What the scenario does."""
+        self._note(f"  {what}")
+
+    def _note(self, what: str) -> None:
+        with self._lock:
+            self.lines.append(f"{self.estate.clock.text()} {what}")
+            print(self.lines[-1], flush=True)
+
+    def _watch(self) -> None:
+        estate, last, boots = self.estate, "", [node.boots for node in self.estate.nodes]
+        while not self._over.wait(0.3):
+            with suppress(StoreUnreachable):
+                wanted, up = estate.profile().webservers, len(estate.up())
+                if not self.wishes or self.wishes[-1] != wanted:
+                    self.wishes.append(wanted)
+                self.least_up = min(self.least_up, up)
+                now = f"wanted {wanted:2}  up {up:2}  machines {len(estate.cloud.living()):2}"
+                if now != last:
+                    self._note(f"| {now}")
+                    last = now
+            for at, node in enumerate(estate.nodes):
+                if node.boots != boots[at]:
+                    boots[at] = node.boots
+                    self._note(f"| {node.name} boots, the {node.boots}. time; its last life ended: {node.endings[-1]}")
+
+
+def main(rate: str = "8") -> dict[str, Any]:
+    start = datetime(2027, 3, 28, 7, 22, tzinfo=ZoneInfo(ZONE))
+    with Estate(start, float(rate), ZONE, SCHEDULE, ZONES) as estate:
+        estate.set_up(webservers=3)
+        crontabs = [node.install_crontab() for node in estate.nodes]
+        estate.until(lambda: len(estate.up()) == 3, "the night's three", 10)
+        crowd, counts, end = visitors(estate, LAB)
+        try:
+            with Timeline(estate) as line:
+                day = Day(estate, line)
+                day.night()
+                day.morning()
+                day.ails()
+                day.noon()
+                day.evening()
+            end.touch()
+            crowd.wait(60)
+        except BaseException:
+            print(estate.told(), flush=True)
+            raise
+        finally:
+            crowd.kill()
+            crowd.wait()
+        told = day.told() | {"crontabs": crontabs, "visitors": json.loads(counts.read_text())}
+        (LAB / "told.json").write_text(json.dumps(told))
+        return told
+
+
+class Day:
+    """Its hours, in their order."""
+
+    def __init__(self, estate: Estate, line: Timeline) -> None:
+        self.estate, self.line, self.clock = estate, line, estate.clock
+        self.replaced: dict[str, str] = {}  # fault -> the webserver that had to be replaced for it
+        self.endured: dict[str, str] = {}  # fault -> the webserver that had to live through it
+        self.kept: list[str] = []
+        self.counts: dict[str, tuple[int, int, int]] = {}  # hour -> wanted, up, machines
+
+    def host(self, name: str) -> LightHost:
+        """The lab host behind a webserver."""
+        return self.estate.rack.hosts[name]
+
+    def settled(self, number: int, minutes: float) -> None:
+        """So many wanted and up, nothing else rented, nothing under way."""
+        estate = self.estate
+
+        def so() -> bool:
+            there = (estate.profile().webservers, len(estate.up()), len(estate.records()), len(estate.cloud.living()))
+            return there == (number,) * 4
+
+        estate.until(so, f"{number} wanted, up, recorded and rented", minutes)
+
+    def count(self, hour: str) -> None:
+        """Keep what there is at this hour."""
+        estate = self.estate
+        self.counts[hour] = (estate.profile().webservers, len(estate.up()), len(estate.cloud.living()))
+
+    def night(self) -> None:
+        """Three webservers; node 3 loses its power before the morning's entry."""
+        self.settled(3, 5)
+        self.count("night")
+        for node in self.estate.nodes:
+            node.wait_boots(2)
+        self.estate.nodes[2].power_off()
+        self.line.say("node 3 is switched off")
+        if self.clock.now() < self.clock.at("07:29:20").timestamp():
+            for node in self.estate.nodes[:2]:
+                node.stop_cron()
+            self.clock.jump(self.clock.at("07:29:20"))
+            for node in self.estate.nodes[:2]:
+                node.start_cron()
+            self.line.say("(the clock is put on to 07:29:20)")
+
+    def morning(self) -> None:
+        """07:30 without node 3; then it is back. The cloud loses the answer to the first create, and is sold out once."""
+        estate = self.estate
+        estate.cloud.next("create", Fault.LOST_ANSWER)
+        estate.cloud.next("create", Fault.SOLD_OUT)
+        self.line.say("the cloud will lose the answer to the next create, and be sold out for the one after it")
+        estate.until(lambda: len(estate.up()) == 7 and len(estate.up(3)) == 1, "the shares of nodes 1 and 2", 12)
+        self.count("morning without node 3")
+        self.line.say("nodes 1 and 2 have built their shares; node 3 is switched on")
+        estate.nodes[2].boot()
+        self.settled(8, 8)
+        self.count("morning")
+        self.line.say("node 3 has built its share")
+
+    def ails(self) -> None:
+        """Every fault of the list, at three webservers at once, one of each share: so nobody's brake holds."""
+        estate, (one, two, three) = self.estate, (self.estate.up(k) for k in (1, 2, 3))
+        self.replaced |= {"power off": one[0], "frozen": two[0], "sick": three[0]}
+        self.endured |= {"narrow link": one[1], "loss": two[1]}
+        self.line.say(f"{one[0]} loses power, {two[0]} freezes, {three[0]} answers 500 only;")
+        self.line.say(f"{one[1]} hangs on 64 kbit/s, {two[1]} loses 30 % of what is sent to it")
+        self.host(one[0]).power_off()
+        self.host(two[0]).freeze()
+        self.host(three[0]).sick()
+        self.host(one[1]).narrow()
+        self.host(two[1]).loss(30)
+        self.gone([one[0], two[0], three[0]])
+        self.line.say("all three are replaced")
+        self.replaced["partition"] = one[2]
+        self.line.say(f"{one[2]} is cut off from the network")
+        self.host(one[2]).partition()
+        self.gone([one[2]])
+        self.line.say("it is replaced")
+        for name in (one[1], two[1]):
+            self.host(name).heal()
+        self.count("after the faults")
+        self.kept = [name for name in self.endured.values() if name in estate.up()]
+
+    def gone(self, names: list[str]) -> None:
+        """These are replaced and no longer rented, and the fleet is whole again."""
+        estate = self.estate
+        estate.until(lambda: not set(names) & {m.name for m in estate.cloud.living()}, f"the end of {names}", 20)
+        self.settled(estate.profile().webservers, 10)
+
+    def noon(self) -> None:
+        """A power cut takes all nodes before 11:45; they find the entry missed when they are back."""
+        estate = self.estate
+        for node in estate.nodes:
+            node.power_off()
+        self.line.say("a power cut: no node runs")
+        self.clock.jump(self.clock.at("11:47"))
+        self.line.say("(the clock is put on to 11:47; 11:45 is missed)")
+        self.count("noon, in the dark")
+        for node in estate.nodes:
+            node.boot()
+        self.line.say("power is back")
+        self.settled(10, 10)
+        self.count("noon")
+
+    def evening(self) -> None:
+        """17:30 with all nodes; visitors are drained, machines given back, nodes rebooted."""
+        self.estate.jump("17:29:20")
+        self.line.say("(the clock is put on to 17:29:20)")
+        self.boots = [node.own_reboots() for node in self.estate.nodes]
+        self.settled(3, 20)
+        self.count("evening")
+        nodes = self.estate.nodes
+        self.estate.until(
+            lambda: all(n.own_reboots() > b for n, b in zip(nodes, self.boots, strict=True)), "their reboots", 5
+        )
+        for node in nodes:
+            node.wait_up()
+        self.line.say("the day is over")
+
+    def told(self) -> dict[str, Any]:
+        """For the test."""
+        estate, cloud = self.estate, self.estate.cloud
+        journal = estate.journal()
+        return {
+            "timeline": self.line.lines,
+            "counts": self.counts,
+            "wishes": self.line.wishes,
+            "least_up": self.line.least_up,
+            "applied": [event.id for event in estate.profile().applied],
+            "replaced": self.replaced,
+            "endured": self.endured,
+            "kept": self.kept,
+            "posted": dict(cloud.creates),
+            "made": dict(Counter(machine.name for machine in cloud.machines.values())),
+            "living": sorted(machine.name for machine in cloud.living()),
+            "running": [m.name for m in cloud.living() if m.told()["state"] == ServerState.RUNNING],
+            "most": cloud.most,
+            "faults": [f"{entry.verb}: {entry.came}" for entry in cloud.ledger if entry.came],
+            "up": estate.up(),
+            "reboots": [node.own_reboots() for node in estate.nodes],
+            "boots": [node.boots for node in estate.nodes],
+            "endings": [node.endings for node in estate.nodes],
+            "missed": [e["sentence"] for e in journal if "min late" in str(e.get("sentence"))],
+            "kinds": dict(Counter(str(e.get("kind")) for e in journal)),
+        }

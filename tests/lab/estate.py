@@ -1,0 +1,278 @@
+"""Estate: everything a fleet needs, on hosts of its own, by one hurried clock.
+
+    s3        moto behind one lock
+    lb        HAProxy; its file lies in a folder that all nodes mount, its socket is a port (docs/balancers.md)
+    n1 n2 n3  whole hosts: the product, installed as an operator would, under Debian's cron daemon
+    cloud     rents light hosts out as webservers; it listens on the bridge
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from autoscaler.ports import Conditional
+from autoscaler.profile import Profile, read_profile
+from autoscaler.webserver import Record
+from helperscripts.demo.s3_server import S3Server
+from providerscripts.store.s3 import S3Store
+from tests.end_to_end.operator_at_nodes import programs
+from tests.lab import provider
+from tests.lab.bridge import Bridge
+from tests.lab.clock import HURRIED, LabClock
+from tests.lab.cloud import Cloud, LightRack
+from tests.lab.host import Said
+from tests.lab.inside import LAB, ROOT
+from tests.lab.light import LightHost
+from tests.lab.stores import moto_host
+from tests.lab.whole import WholeHost
+
+__all__ = ["BUCKET", "Estate", "Node"]
+
+SHARED = LAB / "shared"  # at the same path on every node; stands for what NFS would do
+BUCKET = "fleet"
+PORT, SOCKET = 8080, 9999
+CRON = "/usr/sbin/cron"
+
+HAPROXY = """\
+global
+    stats socket ipv4@{address}:{socket} level admin
+    stats timeout 30s
+defaults
+    mode http
+    timeout connect 1s
+    timeout client 60s
+    timeout server 3s
+    timeout queue 30s
+    option redispatch 1
+    retries 4
+    retry-on conn-failure empty-response response-timeout 500
+frontend visitors
+    bind {address}:{port}
+    http-request disable-l7-retry if !METH_GET
+    default_backend web
+backend web
+    balance roundrobin
+    option httpchk GET /health
+    # autoscaler: begin
+    # autoscaler: end
+"""
+
+
+class Node(WholeHost):
+    """One of the autoscaler's machines. Its cron keeps the lab's time; its reboot is the kernel's."""
+
+    def __init__(self, estate: Estate, ordinal: int, zone: str) -> None:
+        super().__init__(estate.bridge, f"n{ordinal}", zone=zone)
+        self.ordinal, self.estate = ordinal, estate
+        shutil.copy(self.path(CRON), self.path(f"{CRON}.real"))
+        self.path(CRON).unlink()
+        self.write(CRON, estate.clock.cron_script(f"{CRON}.real"), 0o755)
+        self.write("/etc/autoscaler/id_ed25519", estate.bridge.key.read_text(), 0o600)
+        keys = f"[default]\naws_access_key_id = {estate.s3.access_key}\naws_secret_access_key = {estate.s3.secret_key}\n"
+        self.write("/root/.aws/credentials", keys, 0o600)
+
+    def _init_script(self) -> str:
+        """All that lies in SHARED is there before anything of this host runs."""
+        before, last, init = super()._init_script().rpartition("exec ")
+        at = f"{self.root}{SHARED}"
+        return f"{before}mkdir -p {at}; mount --bind {SHARED} {at}\n{last}{init}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the product's programs are called with on this host, by people and by cron."""
+        return {"PYTHONPATH": f"{HURRIED}:{SHARED}/python:{ROOT}", **self.estate.clock.environment()}
+
+    def call(self, *words: str, code: int | None = 0) -> str:
+        """One call of a program of ours, in the host; what it said. The exit code must be `code`; None is any."""
+        said: Said = self.run([str(self.estate.programs / words[0]), *words[1:]], env=self.environment, timeout=120)
+        assert code is None or said.code == code, f"{self.name}: {' '.join(words)}: {said.code}\n{said.out}{said.err}"
+        assert "Traceback" not in said.out + said.err, said.err
+        return said.out + said.err
+
+    def install_crontab(self) -> str:
+        """The lab's own lines at the top, and below them what `crontab install` writes. The crontab."""
+        own = "".join(f'{name}="{value}"\n' for name, value in self.environment.items())
+        self.crontab(f'MAILTO=""\n{own}')
+        self.call("autoscaler", "crontab", "install")
+        return self.run(["crontab", "-l"]).out
+
+    def stop_cron(self) -> None:
+        """The daemon is stopped, and what it began is waited for."""
+        for pid, name in self.processes().items():
+            if name == "cron.real":
+                self.run(["sh", "-c", "pkill -x cron.real; true"])
+                break
+        del pid
+        self.wait_for(lambda: not self.at_work(), 90, "the end of what cron had begun")
+
+    def start_cron(self) -> None:
+        """The daemon again, by the time it is now."""
+        self.run(["sh", "-c", f"rm -f /run/crond.pid; {CRON}"])
+
+    def at_work(self) -> list[str]:
+        """Processes of the product."""
+        return [n for n in self.processes().values() if n in ("autoscaler", "adjust-scaling") or n.startswith("daily-")]
+
+    def own_reboots(self) -> int:
+        """How often the kernel said of its end that it was a reboot."""
+        return self.endings.count("reboot")
+
+    def told(self) -> str:
+        """The product's log on this host."""
+        logs = sorted(self.path("/var/lib/autoscaler/log").glob("*.log"))
+        return "".join(f"--- {self.name} {log.name}\n{log.read_text()}" for log in logs)
+
+
+class Estate:
+    """Enter it, and all is switched on but the nodes' crontabs. `schedule` is the Deployment's, as YAML."""
+
+    def __init__(self, start: datetime, rate: float, zone: str, schedule: str, zones: tuple[str, ...]) -> None:
+        self.clock = LabClock(SHARED, start, rate, zone)
+        self.schedule, self.zones = schedule, zones
+        self._open = ExitStack()
+
+    def __enter__(self) -> Estate:
+        with ExitStack() as stack:
+            self._build(stack)
+            self._open = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def _build(self, stack: ExitStack) -> None:
+        provider.install(SHARED / "python")
+        self.programs = programs(SHARED / "bin")
+        self.bridge = stack.enter_context(Bridge())
+        self.s3: S3Server
+        _, self.s3 = stack.enter_context(moto_host(self.bridge, self.clock))
+        self.url = self.s3.make_bucket(BUCKET)
+        self.store = S3Store(
+            BUCKET, endpoint=self.s3.endpoint, region=self.s3.region, access_key=self.s3.access_key,
+            secret_key=self.s3.secret_key, conditional=Conditional.YES,
+        )  # fmt: skip
+        self.rack = LightRack(self.bridge)
+        self.cloud = stack.enter_context(Cloud(self.clock, self.rack, self.bridge.address, lag=5.0))
+        self.balancer = LightHost(self.bridge, "lb").boot()
+        self.proxy_file = SHARED / "fleet" / "haproxy.cfg"
+        self.proxy_file.parent.mkdir()
+        self.proxy_file.write_text(HAPROXY.format(address=self.balancer.address, port=PORT, socket=SOCKET))
+        proxy = self.balancer.popen(["haproxy", "-db", "-f", str(self.proxy_file)], stdin=subprocess.DEVNULL)
+        stack.callback(lambda: (proxy.kill(), proxy.wait()))
+        self.balancer.wait_port(PORT)
+        self.store.put("deployment.yaml", self._deployment().encode())
+        self.nodes = [Node(self, k, zone) for k, zone in enumerate(self.zones, 1)]
+        for node in self.nodes:
+            node.boot()
+
+    @property
+    def site(self) -> str:
+        """Where visitors come."""
+        return f"http://{self.balancer.address}:{PORT}/"
+
+    def set_up(self, webservers: int) -> None:
+        """As docs/balancers.md tells it: `init` on each node, `crontab install` on each, `arm` once."""
+        for node in self.nodes:
+            node.call("autoscaler", "init", "--yes", "--store", self.url, "--node", str(node.ordinal), "--webservers",
+                      str(webservers), "--ssh-key", "/etc/autoscaler/id_ed25519", "--reboot", "/usr/sbin/reboot")  # fmt: skip
+        self.nodes[0].call("autoscaler", "arm", "--yes")
+
+    def _deployment(self) -> str:
+        balancer = {
+            "name": "haproxy", "file": str(self.proxy_file), "socket": f"{self.balancer.address}:{SOCKET}",
+            "backend": "web", "check": "/health", "inter": "500ms", "verify": False,
+        }  # fmt: skip
+        return f"""\
+format: 1
+pool: web
+mode: observe
+nodes: {len(self.zones)}
+limits: {{min: 1, max: 20}}
+provider: {{name: lab, url: "{self.cloud.url}", boot_time: 60}}
+balancers: [{json.dumps(balancer)}]
+drain: 20s
+# The patience is longer than usual: a second of the lab's time is a small part of a real one.
+round_budget: 150s
+ladder:
+  http: {{path: /health}}
+  ssh: {{user: root}}
+  reachable: 20s
+  known: 60s
+  built: 60s
+  serving: 30s
+  again: 40s
+rules:
+  uptime: 3s            # read from the kernel, so real seconds
+{self.schedule}"""
+
+    # --- what there is ---
+
+    def profile(self) -> Profile:
+        """The wish."""
+        found = self.store.get("scalingprofile/profile.cnf")
+        assert found is not None, "there is no Profile"
+        return read_profile(found.body.decode(), "profile.cnf")
+
+    def records(self, all: bool = False) -> dict[str, Record]:
+        """Those that may cost money, by name; with `all` the past ones too."""
+        from autoscaler.share import read_share
+
+        found: dict[str, Record] = {}
+        for key in self.store.keys("shares/"):
+            stored = self.store.get(key)
+            if stored is not None:
+                found |= read_share(stored.body, key).records
+        return {n: r for n, r in found.items() if all or r.billable}
+
+    def up(self, share: int | None = None) -> list[str]:
+        """Names of those that visitors reach; of one share or of all."""
+        found = {n for n, r in self.records().items() if r.state.value == "up" and not r.withdrawn}
+        return sorted(n for n in found if share in (None, int(n.split("-")[2])))
+
+    def journal(self) -> list[dict[str, Any]]:
+        """Every entry of every node, in no order."""
+        found = []
+        for key in self.store.keys("journal/"):
+            stored = self.store.get(key)
+            found += [json.loads(line) for line in stored.body.decode().splitlines()] if stored is not None else []
+        return found
+
+    def until(self, true: Callable[[], object], what: str, minutes: float) -> None:
+        """Ask until it is so, for so many of the lab's minutes at most; then it fails with all that was told."""
+        end = self.clock.monotonic() + minutes * 60
+        while not true():
+            if self.clock.monotonic() > end:
+                raise AssertionError(f"{self.clock.text()}: not within {minutes:g} min: {what}\n{self.told()}")
+            time.sleep(0.25)
+
+    def jump(self, to: str) -> None:
+        """It is HH:MM now. No node's cron sees it happen: all are stopped before and started after."""
+        for node in self.nodes:
+            node.stop_cron()
+        self.clock.jump(self.clock.at(to))
+        for node in self.nodes:
+            node.start_cron()
+
+    def told(self) -> str:
+        """For whoever has to find out what went wrong."""
+        parts = [f"wish: {self.profile()}", *(f"{n}: {r}" for n, r in sorted(self.records(True).items()))]
+        parts += [f"cloud: {m.name} {m.told()}" for m in self.cloud.living()]
+        parts += [node.told() for node in self.nodes]
+        return "\n".join(parts)
+
+
+def visitors(estate: Estate, folder: Path) -> tuple[subprocess.Popen[bytes], Path, Path]:
+    """A steady crowd, each GET sent once: its process, its counts, and the file that ends it."""
+    out, until = folder / "visitors.json", folder / "visitors.until"
+    words = [str(ROOT / "tests/load/gets.py"), estate.site, "--no-keep-alive", "--count", "1", "--at-once", "4"]
+    words += ["--pace", "0.25", "--out", str(out), "--until", str(until)]
+    return subprocess.Popen([sys.executable, *words]), out, until
