@@ -47,7 +47,8 @@ class Bridge:
         self._places = 0
         # a MAC of its own: else it takes the lowest of its cables', and hosts go on talking to the one it had
         mac = "02:00:0a:4d:00:01"
-        ip("link set lo up", f"link add br0 address {mac} type bridge", f"addr add {self.address}/16 dev br0", "link set br0 up")
+        made = (f"link add br0 address {mac} type bridge", f"addr add {self.address}/16 dev br0", "link set br0 up")
+        ip("link set lo up", *made)
         for name, value in (("ip_forward", "1"), ("conf/all/send_redirects", "0"), ("conf/br0/send_redirects", "0")):
             Path("/proc/sys/net/ipv4", name).write_text(value)
 
