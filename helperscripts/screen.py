@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-__all__ = ["ago", "colours", "flow", "paint", "progress", "table", "width"]
+__all__ = ["ago", "bare", "colours", "flow", "paint", "progress", "table", "width"]
 
 _LEAST_LAST = 24  # a last column narrower than this is not wrapped: the terminal's own wrapping is no worse
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -45,7 +45,7 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]], indent: str = "")
     if not rows:
         return []
     count = len(heads)
-    wide = [max(len(_bare(row[i])) for row in (heads, *rows)) for i in range(count - 1)]
+    wide = [max(len(bare(row[i])) for row in (heads, *rows)) for i in range(count - 1)]
     before = len(indent) + sum(wide) + 2 * (count - 1)
     columns = width()
     room = columns - before if columns is not None and columns - before >= _LEAST_LAST else None
@@ -65,19 +65,20 @@ def flow(sentence: str, indent: str = "", colour: str = "", bold: bool = False) 
 
 
 def _line(cells: Sequence[str], wide: Sequence[int], indent: str) -> str:
-    padded = [cell + " " * (w - len(_bare(cell))) for cell, w in zip(cells, wide, strict=False)]
+    padded = [cell + " " * (w - len(bare(cell))) for cell, w in zip(cells, wide, strict=False)]
     return (indent + "  ".join([*padded, cells[-1]])).rstrip()
 
 
 def _wrapped(text: str, room: int | None) -> list[str]:
     import textwrap
 
-    if room is None or len(_bare(text)) <= room or _STYLE.search(text):
+    if room is None or len(bare(text)) <= room or _STYLE.search(text):
         return [text]
     return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
+    """Without its colours: as long as it looks."""
     return _STYLE.sub("", text)
 
 

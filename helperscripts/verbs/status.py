@@ -9,7 +9,7 @@ import click
 from helperscripts.ask import Ask, say
 from helperscripts.screen import ago, flow, paint, table
 from helperscripts.verb import Verb, asks
-from utilities.errors import DocumentFault, Trouble
+from utilities.errors import AskerErred, DocumentFault, Trouble
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
@@ -30,18 +30,23 @@ _COLOURS = {
     cls=Verb,
     examples=[
         "autoscaler status             one sentence, then shares, nodes and webservers",
+        "autoscaler status --watch     the same every two seconds; Ctrl-C or q ends it",
         "autoscaler status --check     one line and 0, 1, 2 or 3, as monitoring wants it",
         "autoscaler status --json | jq -r '.shares[].records | keys[]'",
     ],
 )
 @click.option("--check", is_flag=True, help="Exit 0 ok, 1 warning, 2 critical, 3 unknown, with one line.")
+@click.option("--watch", is_flag=False, flag_value=2.0, type=click.FloatRange(0.2, 3600), metavar="[SECONDS]",
+              help="Draw it again and again on this terminal.  [2]")
 @asks
 @click.pass_obj
-def command(ask: Ask, check: bool) -> int:
+def command(ask: Ask, check: bool, watch: float | None) -> int:
     """Say how the fleet is. Reads the Store and nothing else: no cloud, no webserver is asked."""
     from helperscripts.survey import judge, quiet, survey
 
     ask.judging = "last"
+    if watch is not None:
+        return _watch(ask, check, watch)
     try:
         seen = survey(ask.store, _deployment(ask))
     except Trouble as err:
@@ -58,6 +63,25 @@ def command(ask: Ask, check: bool) -> int:
     if not ask.json:
         say("\n".join(_screen(quiet(seen), sentence, ("green", "yellow", "red", "red")[level])))
     return 3 if seen.faults else 0
+
+
+def _watch(ask: Ask, check: bool, seconds: float) -> int:
+    """0 when the one who watches has seen enough."""
+    import os
+    import sys
+
+    from helperscripts.vigil import Vigil
+    from helperscripts.watch import watched
+
+    if check or ask.json:
+        raise AskerErred(f"--watch is for people: it does not go with {'--check' if check else '--json'}")
+    if not ask.terminal or not sys.stdin.isatty():
+        raise AskerErred("--watch needs a terminal: in a pipe, ask again yourself (`autoscaler status --json`)")
+    if os.environ.get("TERM", "dumb") == "dumb":
+        raise AskerErred("--watch draws over the whole screen, and TERM names a terminal that cannot")
+    vigil = Vigil(ask, seconds, _screen)
+    watched(vigil.look, vigil.draw, seconds)
+    return 0
 
 
 def _deployment(ask: Ask) -> Deployment | None:
