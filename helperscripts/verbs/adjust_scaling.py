@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autoscaler.change import Look
+    from autoscaler.ports import Replay
     from autoscaler.profile import Profile
     from helperscripts.preview import Preview
     from helperscripts.terms import Terms
@@ -112,17 +113,29 @@ class _Adjustment:
 
     def caught_up(self, edit: Edit) -> Edit:
         """After what the schedule missed: this change's stamp would put it out of a later replay's sight."""
-        from cron.firing import Seen, caught_up
-        from cron.timetable import Timetable
-
         def both(profile: Profile | None) -> Profile | None:
-            seen = Seen(profile, self.modified, self.time.now(), self.terms.limits)
-            missed = caught_up(Timetable(self.terms.schedule), seen)
+            missed = self.replayed(profile)
             after = edit(missed.profile or profile)
             self.missed = missed.sentences if after is not None else ()
             return after
 
-        return both if self.terms.schedule else edit
+        return both
+
+    def replayed(self, profile: Profile | None) -> Replay:
+        """The Profile after what the schedule missed."""
+        from autoscaler.ports import Replay
+        from cron.firing import Seen, caught_up
+        from cron.timetable import Timetable
+
+        if not self.terms.schedule:
+            return Replay()
+        seen = Seen(profile, self.modified, self.time.now(), self.terms.limits)
+        return caught_up(Timetable(self.terms.schedule), seen)
+
+    def owed(self, profile: Profile) -> bool:
+        """Would what the schedule missed change the number that lasts, unless this call's stamp says it was meant?"""
+        after = self.replayed(profile).profile
+        return after is not None and after.lasting != profile.lasting
 
     def looked(self, seen: Look) -> None:
         """The version that is edited next."""
@@ -161,7 +174,7 @@ class _Adjustment:
             limits = tighten(self.terms.limits, profile) if profile is not None else self.terms.limits
             after = set_number(profile, number, self.ask.who, self.time.now(), self.reason, self.until)
             refuse_beyond(limits, number, str(number))
-            return None if profile is not None and _same(profile, after) else after
+            return None if profile is not None and _same(profile, after) and not self.owed(profile) else after
 
         return edit
 

@@ -14,7 +14,7 @@ from autoscaler.switch import Switch
 from helperscripts import wiring
 from tests.helperscripts.desk import BERLIN, Desk, at_terminal, in_zone
 from utilities.clock import SystemClock
-from utilities.instant import Instant
+from utilities.instant import Instant, to_text
 
 THREE = "mode: production\nnodes: 3\n"
 
@@ -303,3 +303,48 @@ def test_at_a_terminal_a_no_changes_nothing(desk: Desk) -> None:
     assert code == 0, seen
     assert "nothing was changed" in seen
     assert desk.profile.webservers == 2
+
+
+# --- The schedule missed something ---------------------------------------------------------------------------
+
+MISSED = """
+schedule:
+  zone: UTC
+  entries:
+    - {name: always, at: "%s", up_to: 8}
+"""
+
+
+@pytest.fixture
+def behind(desk: Desk) -> Desk:
+    """An entry fell due an hour ago, the Profile is of yesterday."""
+    at = SystemClock().now() - 3600
+    desk.deployment(MISSED % f"{int(at % 86400 // 3600):02}:{int(at % 3600 // 60):02}")
+    desk.put(f"SCALING_MODE=static\nNO_WEBSERVERS=5\nCHANGED_AT={to_text(Instant(at - 36000))}\n")
+    return desk
+
+
+def test_a_step_and_an_override_come_after_what_was_missed(behind: Desk) -> None:
+    said = behind("adjust-scaling", "+2", "--dry-run")
+    assert said.out.startswith("First, for it was missed: entry always of ")
+    said = behind("adjust-scaling", "+2", "--yes", "--json")
+    assert said.json["replayed"][0].endswith("60 min late: 8 webservers wanted instead of 5 (entry always)")
+    assert behind.profile.webservers == 10
+    assert any(event.id.startswith("always/") for event in behind.profile.applied)
+    assert "entry always of " in str(behind("history", "--kind", "wish", "--json").json)
+    assert "replayed" in behind("adjust-scaling", "+1", "--yes", "--json").json
+    assert behind("adjust-scaling", "+1", "--yes", "--json").json["replayed"] == []
+
+
+def test_an_override_goes_back_to_what_was_missed(behind: Desk) -> None:
+    behind("adjust-scaling", "15", "--until", "+2h", "--yes")
+    assert (behind.profile.webservers, behind.profile.lasting) == (15, 8)
+
+
+@pytest.mark.parametrize("number", ["6", "5"])
+def test_a_number_that_lasts_is_instead_of_what_was_missed(behind: Desk, number: str) -> None:
+    """Also the number that holds already: it was said after the entry fell due."""
+    assert behind("adjust-scaling", number, "--yes", "--json").json["replayed"] == []
+    assert behind("daily-scaleup", "--entry", "always").code == 0
+    assert behind.profile.webservers == int(number)
+    assert behind("adjust-scaling", number, "--yes").out == f"{number} wanted already: nothing to do\n"

@@ -197,3 +197,103 @@ def test_an_override_keeps_its_number_and_goes_back_to_the_new_one(desk: Desk) -
     said = desk("daily-scaleup", "8", "--verbose")
     assert "override of 9 holds until" in said.out
     assert (desk.profile.webservers, desk.profile.lasting) == (9, 8)
+
+
+SCHEDULE = """
+schedule:
+  zone: UTC
+  entries:
+    - {name: night, at: "02:00", down_to: 3}
+    - {name: morning, at: "07:30", up_to: 8}
+"""
+
+
+@pytest.fixture
+def scheduled(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """It is 07:30:02, the Profile is of yesterday evening."""
+    desk.put("SCALING_MODE=static\nNO_WEBSERVERS=5\nCHANGED_AT=2026-11-21T20:00:00Z\n")
+    with_clock(desk, monkeypatch)
+    desk.deployment(SCHEDULE)
+    return desk
+
+
+@pytest.mark.parametrize("off", [-19.0, -2.0, 0.0, 19.0])
+def test_an_entry_happens_once_though_three_nodes_fire_it(
+    scheduled: Desk, monkeypatch: pytest.MonkeyPatch, off: float
+) -> None:
+    monkeypatch.setattr(wiring, "clock", lambda: At(Instant(AT + off)))
+    answers = [scheduled("daily-scaleup", "--entry", "morning", "--node", str(k), "--json").json for k in (1, 2, 3)]
+    assert [one["written"] for one in answers] == [True, False, False]
+    assert [one["changed"] for one in answers] == [True, False, False]
+    assert {one["event"] for one in answers} == {"morning/2026-11-22T07:30Z"}
+    assert answers[0]["events"] == ["night/2026-11-22T02:00Z", "morning/2026-11-22T07:30Z"]
+    assert "entry night of Sun 2026-11-22 02:00 UTC, 330 min late: 3" in answers[0]["replayed"][0]
+    assert scheduled.profile.webservers == 8
+    assert (scheduled.profile.changed_by, scheduled.profile.reason) == ("autoscaler", "entry morning")
+
+
+def test_each_change_by_the_schedule_stands_in_the_journal_once(scheduled: Desk) -> None:
+    for node in ("1", "2"):
+        scheduled("daily-scaleup", "--entry", "morning", "--node", node)
+    entries = scheduled("history", "--kind", "wish", "--json", "--last", "10").json
+    text = str(entries)
+    assert text.count("daily-scaleup --entry morning: entry night of ") == 1
+    assert "night/2026-11-22T02:00Z morning/2026-11-22T07:30Z" in text
+
+
+def test_an_entry_that_is_not_due_is_silent_in_cron_and_in_the_log(scheduled: Desk) -> None:
+    scheduled("adjust-scaling", "5", "--yes")  # nothing is missed any more
+    before = scheduled.text
+    assert scheduled("daily-scaledown", "--entry", "night") == Said(0, "", "")
+    said = scheduled("daily-scaledown", "--entry", "night", "--verbose")
+    assert said.out == "entry night is not due now; next Mon 2026-11-23 02:00 UTC\n"
+    assert "entry night is not due now" in (scheduled.state / "log" / "daily-scaledown.log").read_text()
+    assert scheduled.text == before
+
+
+@pytest.mark.parametrize(
+    ("argv", "code", "sentence"),
+    [
+        (["--entry", "night"], 2, "entry night lowers (down to 3): use daily-scaledown --entry night"),
+        (["--entry", "noon"], 2, "the Deployment has no entry 'noon' (known: night, morning)"),
+        (["8", "--entry", "morning"], 2, "daily-scaleup takes either a number or an entry, not both"),
+        ([], 2, "daily-scaleup takes a number or an entry: `daily-scaleup 8` or `daily-scaleup --entry NAME`"),
+    ],
+)
+def test_wrong_entries_change_nothing(scheduled: Desk, argv: list[str], code: int, sentence: str) -> None:
+    before = scheduled.text
+    said = scheduled("daily-scaleup", *argv)
+    assert (said.code, said.out) == (code, "")
+    assert sentence in said.err
+    assert len(said.err.splitlines()) == 1
+    assert scheduled.text == before
+
+
+def test_without_a_deployment_there_are_no_entries(desk: Desk) -> None:
+    said = desk("daily-scaleup", "--entry", "morning")
+    assert said.code == 3
+    assert "deployment.yaml" in said.err
+
+
+def test_a_line_by_hand_does_not_hide_what_was_missed(scheduled: Desk) -> None:
+    found = scheduled("daily-scaleup", "+2", "--node", "1", "--json").json
+    assert [line.partition(" of ")[0] for line in found["replayed"]] == ["entry night", "entry morning"]
+    assert scheduled.profile.webservers == 10
+
+
+def test_a_replay_by_another_node_between_our_read_and_our_put_loses_nothing(
+    scheduled: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other wrote some of the events that our put held: the rest is still to be done."""
+    real, calls = scheduled.store.swap, []
+
+    def swap(key: str, body: bytes, version: str) -> str:
+        if key == KEY and not calls:
+            calls.append(key)
+            scheduled("daily-scaledown", "--entry", "night", "--node", "2")
+        return real(key, body, version)
+
+    monkeypatch.setattr(scheduled.store, "swap", swap)
+    assert scheduled("daily-scaleup", "+2", "--node", "1", "--json").json["changed"]
+    assert scheduled.profile.webservers == 10
+    assert len(scheduled.profile.applied) == 3
