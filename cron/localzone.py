@@ -22,12 +22,8 @@ def local_zone(path: Path | None = None) -> ZoneInfo:
     try:
         named = str(path.readlink()).partition("zoneinfo/")[2] if path.is_symlink() else ""
         with path.open("rb") as rules:
-            if named:
-                try:
-                    return zone_of(named)
-                except ValueError:
-                    pass  # right/..., or a place of this machine's own: its rules hold
-            return ZoneInfo.from_file(rules)
+            # The machine's own rules, not those that this program ships: cron goes by them.
+            return ZoneInfo.from_file(rules, key=named if _known(named) else None)
     except FileNotFoundError:
         return zone_of("UTC")
     except (OSError, ValueError) as err:
@@ -35,3 +31,12 @@ def local_zone(path: Path | None = None) -> ZoneInfo:
         raise Unreachable(
             f"{path} does not tell this machine's time zone ({why}): set it (timedatectl set-timezone Europe/Berlin)"
         ) from None
+
+
+def _known(name: str) -> bool:
+    """Not right/... and no place of this machine's own, which no Deployment may name."""
+    try:
+        zone_of(name)
+    except ValueError:
+        return False
+    return True

@@ -328,7 +328,7 @@ def test_a_step_and_an_override_come_after_what_was_missed(behind: Desk) -> None
     said = behind("adjust-scaling", "+2", "--dry-run")
     assert said.out.startswith("First, for it was missed: entry always of ")
     said = behind("adjust-scaling", "+2", "--yes", "--json")
-    assert said.json["replayed"][0].endswith("60 min late: 8 webservers wanted instead of 5 (entry always)")
+    assert said.json["replayed"][0].endswith(" min late: 8 webservers wanted instead of 5 (entry always)")
     assert behind.profile.webservers == 10
     assert any(event.id.startswith("always/") for event in behind.profile.applied)
     assert "entry always of " in str(behind("history", "--kind", "wish", "--json").json)
