@@ -72,6 +72,7 @@ def examine(ask: Ask) -> Iterator[Check]:
         known, opened = deployment, store
         for what, look in (
             ("profile", lambda: _profile(known, opened)),
+            ("schedule", lambda: _schedule(ask)),
             ("documents", lambda: _documents(known, opened)),
             ("node", lambda: _node(ask, known, opened)),
             ("provider", lambda: _provider(known)),
@@ -172,6 +173,20 @@ def _documents(deployment: Deployment, store: Store) -> Iterator[Check]:
     if not seen.faults:
         told = f"{len(seen.shares)} of shares/ and {len(seen.hearts)} of nodes/ can be read"
         yield Check("documents", Found.OK, told)
+
+
+def _schedule(ask: Ask) -> Iterator[Check]:
+    from cron.lint import Level
+    from helperscripts.verbs.schedule import schedule_findings
+
+    levels = {Level.ERROR: (Found.BAD, 3), Level.WARNING: (Found.NOTE, 0), Level.NOTE: (Found.NOTE, 0)}
+    found = schedule_findings(ask)
+    for one in found:
+        yield Check("schedule", levels[one.level][0], one.sentence(), levels[one.level][1])
+    if not found:
+        count = len(ask.deployment.schedule)
+        told = f"{count} {'entry' if count == 1 else 'entries'}" if count else "none: the number changes when asked for"
+        yield Check("schedule", Found.OK, told)
 
 
 def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:?=&%@+~-]*(?<!:)", re.ASCII)
 _WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
-__all__ = ["deployment_text", "schedule_text", "settings_text"]
+__all__ = ["deployment_text", "machine_zone", "schedule_text", "settings_text"]
 
 
 def settings_text(
@@ -139,6 +140,16 @@ ladder:
 #   booting: 20 min
 #   strikes: 2
 """
+
+
+def machine_zone() -> str:
+    """The IANA name of this machine's zone for an example; where it has none, some other."""
+    from cron.localzone import local_zone
+    from utilities.errors import Unreachable
+
+    with suppress(Unreachable):
+        return local_zone().key or "Europe/Berlin"
+    return "Europe/Berlin"
 
 
 def schedule_text(zone: str) -> str:

@@ -102,11 +102,10 @@ def command(
         if node > count:
             ask.note(f"Node {node} has no share while there are {count}: raise NO_AUTOSCALERS in the Profile.")
     else:
-        from helperscripts.first import deployment_text
-        from helperscripts.zone import machine_zone
+        from helperscripts.first import deployment_text, machine_zone
 
-        zone = machine_zone() or "Europe/Berlin"
-        text = deployment_text(fleet, count, name, options, inquiry.login(name), limits.min, limits.max, zone)
+        login, zone = inquiry.login(name), machine_zone()
+        text = deployment_text(fleet, count, name, options, login, limits.min, limits.max, zone)
         shared = Document(f"{DEPLOYMENT} in {store_url}", text)
         _checked(text)
     argv = inquiry.reboot(reboot, name, asking)

@@ -159,8 +159,7 @@ def _plain_finding(one: Finding) -> dict[str, Any]:
 
 def _none(ask: Ask, almanac: Almanac | None) -> None:
     """There is no schedule: how one is written."""
-    from helperscripts.first import schedule_text
-    from helperscripts.zone import machine_zone
+    from helperscripts.first import machine_zone, schedule_text
 
     held = "" if almanac is None else almanac.in_force()
     sentence = "deployment.yaml has no `schedule`: nothing changes by the clock"
@@ -176,7 +175,7 @@ def _none(ask: Ask, almanac: Almanac | None) -> None:
         *(flow(held, bold=True) if held else []),
         *flow(f"{sentence}. Write one into it:"),
         "",
-        *schedule_text(machine_zone() or "Europe/Berlin").splitlines(),
+        *schedule_text(machine_zone()).splitlines(),
     )
 
 
