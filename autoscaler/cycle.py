@@ -142,8 +142,11 @@ class _Cycle(Errand):
         deadline = clock.monotonic() + longest
         trouble: Unreachable | None = None
         last = ""
+        climbed: set[str] = set()
         while self.in_flight() and clock.monotonic() < deadline:
-            clock.sleep(min(self.deployment.poll, max(0.0, deadline - clock.monotonic())))
+            if self.booting() <= climbed:  # who has just begun to run may be ready by now: it is not kept waiting
+                clock.sleep(min(self.deployment.poll, max(0.0, deadline - clock.monotonic())))
+            climbed |= self.booting()
             switch = self.gate.read()
             if switch is not None:
                 self.tell(switch.sentence())
@@ -183,6 +186,10 @@ class _Cycle(Errand):
             for r in self.book.share.records.values()
             if r.state in _IN_FLIGHT or (r.state is State.DRAINING and r.out is not None)
         ]
+
+    def booting(self) -> set[str]:
+        """Names of those that run and are not known to be ready."""
+        return {r.name for r in self.book.share.records.values() if r.state is State.BOOTING}
 
     def counts(self) -> str:
         """Our share in a few words."""
