@@ -176,17 +176,14 @@ def _documents(deployment: Deployment, store: Store) -> Iterator[Check]:
 
 
 def _schedule(ask: Ask) -> Iterator[Check]:
-    from cron.lint import Level
     from helperscripts.verbs.schedule import schedule_findings
 
-    levels = {Level.ERROR: (Found.BAD, 3), Level.WARNING: (Found.NOTE, 0), Level.NOTE: (Found.NOTE, 0)}
     found = schedule_findings(ask)
     for one in found:
-        yield Check("schedule", levels[one.level][0], one.sentence(), levels[one.level][1])
+        bad = one.level == "error"
+        yield Check("schedule", Found.BAD if bad else Found.NOTE, f"deployment.yaml, {one.sentence()}", 3 if bad else 0)
     if not found:
-        count = len(ask.deployment.schedule)
-        told = f"{count} {'entry' if count == 1 else 'entries'}" if count else "none: the number changes when asked for"
-        yield Check("schedule", Found.OK, told)
+        yield Check("schedule", Found.OK, ", ".join(e.name for e in ask.deployment.schedule) or "there is none")
 
 
 def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
