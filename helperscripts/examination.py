@@ -180,8 +180,8 @@ def _schedule(ask: Ask) -> Iterator[Check]:
 
     found = schedule_findings(ask)
     for one in found:
-        bad = one.level == "error"
-        yield Check("schedule", Found.BAD if bad else Found.NOTE, f"deployment.yaml, {one.sentence()}", 3 if bad else 0)
+        code = 3 if one.level == "error" else 0
+        yield Check("schedule", Found.BAD if code else Found.NOTE, f"deployment.yaml, {one.sentence()}", code)
     if not found:
         yield Check("schedule", Found.OK, ", ".join(e.name for e in ask.deployment.schedule) or "there is none")
 
@@ -285,16 +285,7 @@ def _hooks(ask: Ask) -> Iterator[Check]:
 
 
 def _crontab(ask: Ask) -> Iterator[Check]:
-    from cron.block import tag_of
-    from cron.tab import UserTab
-    from cron.table import show
+    from helperscripts.tabcheck import check_tab
 
-    if ask.settings.node is None:
-        yield Check("crontab", Found.UNKNOWN, "which node this is stands nowhere")
-        return
-    settings = str(ask.settings.source) if ask.settings.source else None
-    found = show(UserTab(), tag_of(ask.settings.node, settings)) or show(UserTab(), tag_of(ask.settings.node))
-    if found:
-        yield Check("crontab", Found.OK, f"{sum(not line.startswith('#') for line in found)} lines are installed")
-    else:
-        yield Check("crontab", Found.NOTE, "not installed: `autoscaler crontab install`")
+    for found, told, code in check_tab(ask):
+        yield Check("crontab", Found(found), told, code)
