@@ -166,7 +166,9 @@ class S3Store:
                     who = "someone else was first"
                     if meta.get("RetryAttempts"):
                         who = "a request had to be repeated, and someone else or our own first try was first"
-                    raise LostRace(f"{self.where}: {who} to {doing}; read it again") from None
+                    # AWS says 404 of what is gone, SeaweedFS says 412 of that too
+                    gone = ", or it is gone" if "IfMatch" in arguments else ""
+                    raise LostRace(f"{self.where}: {who} to {doing}{gone}; read it again") from None
                 if condition and (status == 501 or (status in (400, 405) and code in _UNSUPPORTED)):
                     if self.doubted is not None:
                         self.doubted()

@@ -77,8 +77,9 @@ class Node(WholeHost):
         self.path(CRON).unlink()
         self.write(CRON, estate.clock.cron_script(f"{CRON}.real"), 0o755)
         self.write("/etc/autoscaler/id_ed25519", estate.bridge.key.read_text(), 0o600)
-        keys = f"[default]\naws_access_key_id = {estate.s3.access_key}\naws_secret_access_key = {estate.s3.secret_key}\n"
-        self.write("/root/.aws/credentials", keys, 0o600)
+        keys = {"aws_access_key_id": estate.s3.access_key, "aws_secret_access_key": estate.s3.secret_key}
+        told = "".join(f"{name} = {value}\n" for name, value in keys.items())
+        self.write("/root/.aws/credentials", f"[default]\n{told}", 0o600)
 
     def _init_script(self) -> str:
         """All that lies in SHARED is there before anything of this host runs."""
@@ -107,11 +108,7 @@ class Node(WholeHost):
 
     def stop_cron(self) -> None:
         """The daemon is stopped, and what it began is waited for."""
-        for pid, name in self.processes().items():
-            if name == "cron.real":
-                self.run(["sh", "-c", "pkill -x cron.real; true"])
-                break
-        del pid
+        self.run(["pkill", "-x", "cron.real"])
         self.wait_for(lambda: not self.at_work(), 90, "the end of what cron had begun")
 
     def start_cron(self) -> None:
@@ -120,7 +117,7 @@ class Node(WholeHost):
 
     def at_work(self) -> list[str]:
         """Processes of the product."""
-        return [n for n in self.processes().values() if n in ("autoscaler", "adjust-scaling") or n.startswith("daily-")]
+        return [n for n in self.processes().values() if n == "autoscaler" or n.startswith("daily-")]
 
     def own_reboots(self) -> int:
         """How often the kernel said of its end that it was a reboot."""
@@ -181,9 +178,10 @@ class Estate:
 
     def set_up(self, webservers: int) -> None:
         """As docs/balancers.md tells it: `init` on each node, `crontab install` on each, `arm` once."""
+        words = ["--store", self.url, "--webservers", str(webservers), "--ssh-key", "/etc/autoscaler/id_ed25519"]
+        words += ["--reboot", "/usr/sbin/reboot"]
         for node in self.nodes:
-            node.call("autoscaler", "init", "--yes", "--store", self.url, "--node", str(node.ordinal), "--webservers",
-                      str(webservers), "--ssh-key", "/etc/autoscaler/id_ed25519", "--reboot", "/usr/sbin/reboot")  # fmt: skip
+            node.call("autoscaler", "init", "--yes", "--node", str(node.ordinal), *words)
         self.nodes[0].call("autoscaler", "arm", "--yes")
 
     def _deployment(self) -> str:
@@ -206,8 +204,8 @@ ladder:
   http: {{path: /health}}
   ssh: {{user: root}}
   reachable: 20s
-  known: 60s
-  built: 60s
+  known: 40s
+  built: 40s
   serving: 30s
   again: 40s
 rules:
@@ -255,11 +253,12 @@ rules:
             time.sleep(0.25)
 
     def jump(self, to: str) -> None:
-        """It is HH:MM now. No node's cron sees it happen: all are stopped before and started after."""
-        for node in self.nodes:
+        """It is HH:MM:SS now. No node's cron sees it happen: all are stopped before and started after."""
+        running = [node for node in self.nodes if node.running]
+        for node in running:
             node.stop_cron()
         self.clock.jump(self.clock.at(to))
-        for node in self.nodes:
+        for node in running:
             node.start_cron()
 
     def told(self) -> str:

@@ -65,6 +65,6 @@ def _hurry(path: str) -> None:
 if os.environ.get("LAB_CLOCK"):
     try:
         _hurry(os.environ["LAB_CLOCK"])
-    except Exception as error:  # a node without the lab's clock would act by a wrong one: it must not run at all
+    except Exception as error:  # noqa: BLE001  a node without the lab's clock would act by a wrong one: it must not run at all
         sys.stderr.write(f"LAB_CLOCK {os.environ['LAB_CLOCK']}: {error!r}\n")
         os._exit(70)
