@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -39,6 +40,8 @@ class Ends(click.Command):
             answer = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
             code = answer if isinstance(answer, int) and not isinstance(answer, bool) else 0
         except Exception as err:  # noqa: BLE001  every ending is told here, by its kind
+            if _completes(complete_var or prog_name):
+                return sys.exit(1)  # a shell asks: whatever we said would stand in the middle of a person's line
             ask = ask if isinstance(ask, Ask) else Ask()
             code, lines = judged(err, ask)
             for line in lines:
@@ -58,6 +61,12 @@ class Ends(click.Command):
         except OSError as err:
             unwritten(err)
             raise click.exceptions.Exit(0) from None
+
+
+def _completes(name: str | None) -> bool:
+    """Does a shell ask for completions of this program, or by this variable? As click names it."""
+    word = (name or "").replace("-", "_").replace(".", "_").upper()
+    return bool(word) and bool(os.environ.get(word) if word.startswith("_") else os.environ.get(f"_{word}_COMPLETE"))
 
 
 def told(err: Trouble) -> list[str]:

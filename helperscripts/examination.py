@@ -276,12 +276,9 @@ def _hooks(ask: Ask) -> Iterator[Check]:
     from helperscripts.hooks import missing
 
     for hook, argv in (("notify", ask.settings.notify), ("heartbeat", ask.settings.heartbeat)):
-        if not argv:
-            continue
-        if wrong := missing(argv[0]):
-            yield Check(hook, Found.BAD, wrong, 3)
-        else:
-            yield Check(hook, Found.OK, argv[0])
+        if argv:
+            wrong = missing(argv[0])
+            yield Check(hook, Found.BAD if wrong else Found.OK, wrong or argv[0], 3 if wrong else 0)
 
 
 def _crontab(ask: Ask) -> Iterator[Check]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from helperscripts.ask import Ask, say
 from helperscripts.ending import Ends
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["Verb", "VerbGroup", "asks", "asks_but_node"]
 
@@ -31,10 +34,17 @@ def _everywhere(*names: str, **more: Any) -> Callable[[F], F]:
     return click.option(*names, cls=Everywhere, expose_value=False, callback=_keep, **more)
 
 
+def _files(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(incomplete, type="file")]
+
+
 _NODE = _everywhere("--node", "node", type=click.IntRange(1), metavar="N", help="Which node this is.")
 _OPTIONS: tuple[Callable[[Any], Any], ...] = (
     _everywhere("--json", is_flag=True, help="Answer in JSON."),
-    _everywhere("--settings", "settings_path", metavar="PATH", help="This machine's settings file."),
+    _everywhere("--settings", "settings_path", metavar="PATH", shell_complete=_files,
+                help="This machine's settings file."),
     _everywhere("--store", "store_url", metavar="URL", help="The Store: s3://bucket/prefix or file:///directory."),
     _NODE,
     _everywhere("--debug", is_flag=True, help="Show the traceback of a fault of ours."),

@@ -25,7 +25,10 @@ PROGRAMS = ("autoscaler", "adjust-scaling", "daily-scaleup", "daily-scaledown")
 @click.option("--json", is_flag=True, help="Answer in JSON.")
 @click.pass_obj
 def command(ask: Ask, shell: str | None, json: bool) -> None:
-    """Print the lines that make your shell (or bash, zsh, fish) complete our words. Put them into its start file."""
+    """Print the lines that make your shell (or bash, zsh, fish) complete our words. Put them into its start file.
+
+    They stand for themselves: starting the shell calls none of our programs, a Tab calls one.
+    """
     import os
 
     from utilities.errors import AskerErred
@@ -34,13 +37,20 @@ def command(ask: Ask, shell: str | None, json: bool) -> None:
     found = shell or os.path.basename(os.environ.get("SHELL", ""))
     if found not in ("bash", "zsh", "fish"):
         raise AskerErred("which shell? `autoscaler completion bash`, zsh or fish")
-    lines = [_line(program, found) for program in PROGRAMS]
-    ask.answer({"shell": found, "lines": lines})
-    ask.say(*lines)
+    script = "\n".join(_script(program, found) for program in PROGRAMS)
+    ask.answer({"shell": found, "script": script})
+    ask.say(script)
 
 
-def _line(program: str, shell: str) -> str:
+def _script(program: str, shell: str) -> str:
+    """What click says for this shell. What a broken installation says of itself is kept off the command line."""
+    from click.shell_completion import ShellComplete, get_completion_class
+
+    made = get_completion_class(shell)
+    if made is None:
+        raise LookupError(f"click knows no {shell}")
     variable = f"_{program.upper().replace('-', '_')}_COMPLETE"
-    if shell == "fish":
-        return f"{variable}=fish_source {program} | source"
-    return f'eval "$({variable}={shell}_source {program})"'
+    # Not bash's own source(): it starts a bash to see which it is, and complains of ours, not of the user's.
+    script = ShellComplete.source(made(click.Command(program), {}, program, variable))
+    call = {"bash": "bash_complete $1)", "zsh": f"zsh_complete {program})", "fish": f"(commandline -t) {program})"}
+    return script.replace(call[shell], f"{call[shell][:-1]} 2>/dev/null)").strip() + "\n"

@@ -33,7 +33,7 @@ class Terminal:
 
     def type(self, *keys: str) -> None:
         """Keys as tmux names them: text, Enter, Tab, C-c."""
-        self._tmux("send-keys", *keys)
+        self._tmux("send-keys", "--", *keys)
 
     def screen(self) -> str:
         """What stands on it now."""

@@ -200,8 +200,6 @@ def test_ctrl_c_is_quiet() -> None:
 
 
 def test_completion_knows_the_verbs_without_importing_them(machine: OperatorMachine) -> None:
-    line = machine.run("completion", "bash").out.splitlines()[0]
-    assert line == 'eval "$(_AUTOSCALER_COMPLETE=bash_source autoscaler)"'
     said = machine.run(_AUTOSCALER_COMPLETE="bash_complete", COMP_WORDS="autoscaler c", COMP_CWORD="1")
     assert said.out.split() == [f"plain,{name}" for name in VERBS if name.startswith("c")]
     assert machine.run("completion", SHELL="/bin/ksh").code == 2

@@ -76,7 +76,10 @@ def fault(argv: list[str]) -> str | None:
             if option not in known or not isinstance(known[option], click.Option):
                 return f"{command.name} has no option {option}"
             takes = known[option]
-            if not equals and not takes.is_flag and not takes.count:
+            may_do_without = isinstance(takes.flag_value, float | str) and not takes.is_flag  # --watch [SECONDS]
+            if may_do_without and rest and not rest[0].startswith("-"):
+                del rest[0]
+            elif not equals and not takes.is_flag and not takes.count and not may_do_without:
                 if len(rest) < takes.nargs:
                     return f"{option} wants a value"
                 del rest[: takes.nargs]
