@@ -216,6 +216,14 @@ EDGES: tuple[Guard, ...] = (
         (SSH + "nobody_logs_in_where_another_key_answers[ParamikoSsh]",),
     ),
     Guard(
+        "what paramiko waits for without end is cut",
+        "A login or a command whose answer never comes ends when its patience does.",
+        "providerscripts/remote/session.py",
+        "                        end()\n",
+        "                        pass\n",
+        (SSH + "one_watch_ends_what_is_overdue_and_nothing_else",),
+    ),
+    Guard(
         "a broken connection is no rejection",
         "A connection that broke during the login convicts nobody.",
         "providerscripts/remote/session.py",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -239,3 +240,25 @@ def test_its_socket_neither_waits_for_acknowledgements_nor_delays_them(server: S
         assert session._sock.greeted
     finally:
         session.close()
+
+
+def test_one_watch_ends_what_is_overdue_and_nothing_else() -> None:
+    """Of many at once, in one thread: those whose time is over, in whatever order they came, none that was done."""
+    watch, ended = session_module._Watch(), [threading.Event() for _ in range(60)]
+    before = threading.active_count()
+    now = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        for number, event in enumerate(ended):
+            late = number % 3 == 0
+            block = watch.cut(now + (LONG if not late else 0.5 + 0.01 * (60 - number)), event.set)
+            if number % 3 == 1:
+                with block:
+                    pass
+            else:
+                stack.enter_context(block)
+        assert threading.active_count() <= before + 1
+        assert all(event.wait(LONG / 2) for event in ended[::3])
+        assert not any(event.is_set() for event in ended[1::3] + ended[2::3])
+    assert not watch._ends, "who is done is held no longer: a session is some hundred KiB"
+    with pytest.raises(TimeoutError), watch.cut(time.monotonic() - 1.0, ended[1].set):
+        raise AssertionError("its time was over before it began")
