@@ -27,16 +27,17 @@ def chart(seen: Forecast, wall: Wall, columns: int, blocks: str = BLOCKS) -> lis
     numbers = sorted({cell for line in grid for cell in line if cell})
     level = _levels(numbers, len(blocks))
     place = next((place for place, cell in enumerate(grid[0]) if cell != _PAST), 0)
-    flag = ("▼" if blocks is BLOCKS else "v") + f" now {local(seen.at, wall.zone):%H:%M}"
-    mark = " " * place + flag if place + len(flag) <= columns else " " * (place + 1 - len(flag)) + flag[2:] + flag[:1]
+    mark, told = ("▼" if blocks is BLOCKS else "v"), f"now {local(seen.at, wall.zone):%H:%M}"
+    fits = place + len(f"{mark} {told}") <= columns
+    flag = f"{'':{place}}{mark} {told}" if fits else f"{told} {mark}".rjust(place + 1)
     hours = "".join(f"{hour:<{columns // 4}}" for hour in (0, 6, 12, 18))
-    lines = [f"{'':{_LABEL}}{hours}24", f"{'':{_LABEL}}{mark}"]
+    lines = [f"{'':{_LABEL}}{hours}24", f"{'':{_LABEL}}{flag}"]
     for more, line in enumerate(grid):
         day = today + timedelta(days=more)
         past = "·" if blocks is BLOCKS else " "
         cells = "".join(" " if c is None else (past if c == _PAST else blocks[level[c]]) for c in line)
-        told = sorted({c for c in line if c})
-        span = "" if not told else (str(told[0]) if len(told) == 1 else f"{told[0]}-{told[-1]}")
+        found = sorted({c for c in line if c})
+        span = "" if not found else (str(found[0]) if len(found) == 1 else f"{found[0]}-{found[-1]}")
         lines.append(f"{f'{day:%a} {day.day:>2} {day:%b}':{_LABEL}}{cells}  {span}".rstrip())
     shown = numbers if len(numbers) <= len(blocks) else [numbers[0], numbers[-1]]
     lines.append(f"{'':{_LABEL}}" + "   ".join(f"{blocks[level[number]]} {number}" for number in shown))
