@@ -16,7 +16,7 @@ from cron.block import installed, removed, with_block
 from cron.tab import Tab
 from utilities.errors import AskerErred
 
-__all__ = ["Daily", "command_of", "due", "install", "lines", "remove", "show"]
+__all__ = ["Daily", "Times", "command_of", "due", "install", "lines", "remove", "show", "times_of"]
 
 MINUTE = 60.0
 APART = 10  # seconds between two nodes' starts: aligned nodes would look at each other in vain
@@ -95,6 +95,27 @@ def due(line: str, minute: datetime) -> bool:
     if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
         return day or weekday
     return day and weekday
+
+
+@dataclass(frozen=True)
+class Times:
+    """When a job's line fires; weekdays from 0, Sunday. `dated`: not in every month or on every day of it."""
+
+    minutes: tuple[int, ...]
+    hours: tuple[int, ...]
+    weekdays: tuple[int, ...]
+    dated: bool
+
+
+def times_of(line: str) -> Times | None:
+    """Of a job's line; None for @reboot, which has none. ValueError when it is no job's line."""
+    from crontab import CronSlices
+
+    when, _ = _parsed(line)
+    if when == "@reboot":
+        return None
+    minutes, hours, days, months, weekdays = (tuple(sorted(set(one))) for one in CronSlices(when))
+    return Times(minutes, hours, weekdays, len(days) < 31 or len(months) < 12)
 
 
 def command_of(line: str) -> str:

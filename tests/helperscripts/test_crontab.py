@@ -141,9 +141,9 @@ def test_the_program_must_be_somewhere(desk: Desk) -> None:
 def test_keys_of_this_shell_are_not_crons_and_it_says_so(desk: Desk) -> None:
     from helperscripts.ask import Ask
     from helperscripts.settings import Settings
-    from helperscripts.verbs.crontab import _notes
+    from helperscripts.nodelines import notes_of_node
 
     desk.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     ask = Ask()
     ask._settings = Settings(store="s3://bucket/x", node=1)
-    assert "cron will not know AWS_ACCESS_KEY_ID" in _notes(ask)[0]
+    assert "cron will not know AWS_ACCESS_KEY_ID" in notes_of_node(ask)[0]
