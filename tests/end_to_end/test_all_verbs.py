@@ -58,6 +58,9 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     assert "3 up" in o.ask("status")
     assert "OK" in o.ask("status", "--check").upper()
 
+    # What is in force, until when: there is no schedule yet, then there is one that changes nothing today.
+    assert "has no `schedule`" in o.ask("schedule")
+
     # The wish: a number, a schedule's lines, a change taken back.
     o.ask("6", "--yes", "--reason", "test", program="adjust-scaling")
     calls = [o.start("7", node=k, program="daily-scaleup") for k in (1, 2, 3)]

@@ -158,7 +158,7 @@ def test_the_week_as_plain_lines(rig: Rig) -> None:
 def test_days_and_zone(rig: Rig) -> None:
     assert len(call("schedule", "--days", "14", "--json").json["turns"]) == 19
     out = call("schedule", "--days", "1", "--zone", "Asia/Tokyo").out
-    assert out.splitlines()[0].endswith("since today 15:30 by entry morning, until tomorrow 01:30 (evening: down to 3)")
+    assert "8 webservers since today 15:30 by entry morning, until tomorrow 01:30 (evening: down to 3)\n" in out
     assert "times are those of Asia/Tokyo" in out
     said = call("schedule", "--zone", "Europe/Berlim")
     assert (said.code, said.out) == (2, "")
