@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from helperscripts.hooks import PATIENCE, run_hook
 from utilities.clock import SystemClock
 from utilities.errors import HeldElsewhere, Trouble, Unreachable
 from utilities.filelock import held
@@ -47,10 +46,12 @@ class Alarms:
 
         `unsure`: nobody could look, so nothing but the tick itself is over. `again`: what is wrong already is told
         anew, for each time something else is lost by it. What could not be told is told the next time. Takes at
-        most PATIENCE seconds in all.
+        most `hooks.PATIENCE` seconds in all.
         """
         if not self.argv:
             return
+        from helperscripts.hooks import PATIENCE
+
         with self._remembered() as memory:
             known: dict[str, str] = memory["open"]
             due = [("raised", what, said) for what, said in wrong.items() if again or what not in known]
@@ -77,6 +78,8 @@ class Alarms:
         """Run `heartbeat`: all was well. `{verb}` and `{node}` in its words are this tick's."""
         if not argv:
             return
+        from helperscripts.hooks import run_hook
+
         node = "" if self.node is None else str(self.node)
         words = [word.replace("{verb}", self.verb).replace("{node}", node) for word in argv]
         trouble = run_hook(words)
@@ -84,6 +87,8 @@ class Alarms:
             self._minded(memory, "heartbeat", trouble)
 
     def _say(self, state: str, what: str, said: str, deadline: float) -> str:
+        from helperscripts.hooks import run_hook
+
         document = {
             "format": 1, "what": what, "sentence": " ".join(said.split()), "state": state, "verb": self.verb,
             "node": self.node, "host": os.uname().nodename, "pool": self.pool, "at": to_text(SystemClock().now()),
