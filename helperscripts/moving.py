@@ -1,0 +1,160 @@
+"""Moving daily lines that were written by hand from a crontab into the Deployment's schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autoscaler.deployment import KEY, Deployment, read_deployment
+from autoscaler.entry import Aim, Entry
+from cron.handwritten import HandLine, entries_of, handwritten
+from cron.inscription import inscribed, named, same_deed
+from utilities.documents import read_yaml
+from utilities.errors import DocumentFault, Fault, HeldElsewhere, Trouble
+
+if TYPE_CHECKING:
+    from autoscaler.ports import Store
+    from helperscripts.ask import Ask
+    from helperscripts.settings import Settings
+
+__all__ = ["Move", "check_entries", "forgo", "moves_of", "without", "write_entries"]
+
+TRIES = 8
+
+
+@dataclass(frozen=True)
+class Move:
+    """One line and the entries it becomes; `known` of them stand in the schedule already. `why_not`: it stays."""
+
+    line: HandLine
+    entries: tuple[Entry, ...] = ()
+    known: tuple[Entry, ...] = ()
+    why_not: str = ""
+
+    @property
+    def relative(self) -> bool:
+        """Does it count twice while a line of it and its entry both fire?"""
+        return any(entry.aim is Aim.BY for entry in self.entries)
+
+
+def moves_of(ask: Ask, text: str, zone: str, deployment: Deployment) -> list[Move]:
+    """Every daily line written by hand in this crontab, and what becomes of it. `zone` is this machine's."""
+    taken = list(deployment.schedule)
+    moves = []
+    for line in handwritten(text):
+        entries = _elsewhere(ask.settings, line) or entries_of(line, zone)
+        if isinstance(entries, str):
+            moves.append(Move(line, why_not=entries))
+            continue
+        new, known = [], []
+        for entry in entries:
+            # Also a second line with the same words in the same minute: it was one event and is one entry.
+            found = next((one for one in taken if same_deed(one, entry)), None)
+            if found is None:
+                found = named(entry, {one.name for one in taken})
+                taken.append(found)
+                new.append(found)
+            else:
+                known.append(found)
+        moves.append(Move(line, tuple(new), tuple(known)))
+    return moves
+
+
+def check_entries(store: Store, entries: Sequence[Entry]) -> None:
+    """DocumentFault when they cannot be put into the Deployment as it is; nothing is written."""
+    found = store.get(KEY)
+    if found is not None and entries:
+        inscribed(_text(found.body), entries, KEY)
+
+
+def forgo(ask: Ask, entries: Sequence[Entry]) -> None:
+    """What these entries, which are not there yet, would seem to have missed is remembered as done: the lines did it.
+
+    A line that only changed what follows an override left no stamp that would tell.
+    """
+    from autoscaler.book import StoreClock
+    from autoscaler.change import change_profile, look
+    from autoscaler.profile import Profile, mark_applied
+    from cron.timetable import Timetable
+    from helperscripts import wiring
+
+    looks = [look(ask.store)]
+    time = StoreClock(clock := wiring.clock())
+    if looks[-1].date is not None:
+        time.hear(looks[-1].date)
+
+    def edit(profile: Profile | None) -> Profile | None:
+        modified, now = looks[-1].modified, time.now()
+        if profile is None or modified is None:
+            return None
+        for one in Timetable(entries).missed(profile, modified, now):
+            profile = mark_applied(profile, one.event.text(), now)
+        return profile
+
+    change_profile(
+        ask.store, edit, relative=True, clock=clock, where="schedule adopt", seen=looks[0], looked=looks.append
+    )
+
+
+def write_entries(store: Store, entries: Sequence[Entry]) -> Deployment:
+    """The Deployment with these entries put in by compare-and-swap; what it has of them already is left as it is.
+
+    DocumentFault where they cannot be put in, HeldElsewhere when others keep changing it or took a name meanwhile.
+    """
+    from autoscaler.ports import LostRace
+
+    for _ in range(TRIES):
+        found = store.get(KEY)
+        if found is None:
+            raise DocumentFault(KEY, ["it was removed meanwhile"])
+        text = _text(found.body)
+        before = read_deployment(read_yaml(text, KEY))
+        missing = [entry for entry in entries if not any(same_deed(one, entry) for one in before.schedule)]
+        if not missing:
+            return before
+        names = {one.name for one in before.schedule}
+        if clash := [entry.name for entry in missing if entry.name in names]:
+            raise HeldElsewhere(f"{KEY}: someone wrote an entry {clash[0]} meanwhile; nothing was changed, ask again")
+        after = inscribed(text, missing, KEY)
+        try:
+            store.swap(KEY, after.encode(), found.version)
+        except LostRace:
+            continue
+        return read_deployment(read_yaml(after, KEY))
+    raise HeldElsewhere(f"{KEY} was changed by others {TRIES} times while we tried; nothing is written, ask again")
+
+
+def without(text: str, lines: Sequence[HandLine]) -> str:
+    """The crontab without these lines, every other byte as it was."""
+    gone = {line.number for line in lines}
+    return "".join(part for number, part in enumerate(_split(text), 1) if number not in gone)
+
+
+def _split(text: str) -> list[str]:
+    """By line feeds alone, as cron does and as the lines are counted."""
+    *whole, last = text.split("\n")
+    return [*(f"{line}\n" for line in whole), *([last] if last else [])]
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as err:
+        raise DocumentFault(KEY, [Fault(body.count(b"\n", 0, err.start) + 1, "not UTF-8 text")]) from None
+
+
+def _elsewhere(ours: Settings, line: HandLine) -> str:
+    """A sentence when this line changes the number in another Store than the one we ask; else empty."""
+    import os
+
+    from helperscripts.settings import find_settings
+
+    environ = {"HOME": os.environ.get("HOME", ""), **line.variables}
+    try:
+        theirs = find_settings(environ, line.options.get("--settings"), line.options.get("--store")).store
+    except Trouble as err:
+        return f"whose Store it means cannot be told: {err}"
+    if theirs and theirs != ours.store:
+        return f"it is for another Store, {theirs}"
+    return ""
