@@ -142,7 +142,7 @@ def _notes(effect: Effect, profile: Profile, at: Instant) -> Iterator[str]:
     if effect.binds:
         yield effect.binds
     if profile.overridden(at):
-        yield f"held back by {_whose(profile)}: {effect.profile.lasting} after it"
+        yield f"held back by {_whose(profile)}, then {effect.profile.lasting}"
 
 
 def _whose(profile: Profile) -> str:

@@ -177,7 +177,7 @@ def test_an_override_holds_back_and_ends_into_what_was_held_back() -> None:
     profile = set_number(profile_of(3), 12, "alice", MONDAY, "", noon)
     found = seen(MORNING, EVENING, profile=profile, now=MONDAY, days=1)
     assert told(found) == [
-        ("morning", 12, 12, "held back by alice's override: 8 after it"),
+        ("morning", 12, 12, "held back by alice's override, then 8"),
         ("", 12, 8, "alice's override of 12 ends"),
         ("evening", 8, 3, ""),
     ]
