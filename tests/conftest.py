@@ -164,6 +164,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 ran: Counter[str] = Counter()
 skipped: dict[str, Counter[str]] = defaultdict(Counter)
 SELF = "by the test itself"
+tales: dict[str, str] = {}  # what a test wants read, also when all is well: record_property("told", text)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
@@ -178,6 +179,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             skipped[SELF][reason.removeprefix("Skipped: ")] += 1
     elif report.when == "call" or (report.when == "setup" and report.failed):
         ran[tier] += 1
+    if report.when == "call" and "told" in said:
+        tales[report.nodeid] = str(said["told"])
 
 
 def _short() -> bool:
@@ -193,7 +196,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """The closing table: which tier ran, which did not, and why."""
+    """What tests had to tell; then the closing table: which tier ran, which did not, and why."""
+    for test, tale in tales.items():
+        terminalreporter.write_sep("=", test)
+        terminalreporter.write_line(tale)
     rows = [("tier", "ran", "skipped", "why")]
     for tier in sorted({*ran, *skipped}, key=lambda t: (t == SELF, t != "anyone", t)):
         why = "; ".join(f"{reason} ({n})" for reason, n in skipped[tier].most_common())

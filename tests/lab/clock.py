@@ -18,7 +18,7 @@ from utilities.instant import Instant
 
 __all__ = ["FAKETIME", "HURRIED", "LabClock"]
 
-FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), Path("/usr/lib/faketime/libfaketime.so.1"))
 HURRIED = Path(__file__).with_name("hurried")  # to be the first on a hurried Python's PYTHONPATH
 
 _SLOT = struct.Struct("=ddd")

@@ -135,8 +135,22 @@ class Day:
 
         estate.until(so, f"{number} wanted, up, recorded and rented", minutes)
 
+    def quiet(self) -> None:
+        """No node that is switched on owes a reboot, or is in one."""
+        estate = self.estate
+
+        def so() -> bool:
+            on = [node.ordinal for node in estate.nodes if node.running]
+            return all(estate.share(k).reboot is None for k in on)
+
+        estate.until(so, "no reboot is owed", 8)
+        for node in estate.nodes:
+            if node.running:
+                node.wait_up()
+
     def put_on(self, to: str) -> None:
         """Nothing is to happen before that time: it is so late now."""
+        self.quiet()
         if self.clock.now() < self.clock.at(to).timestamp():
             self.estate.jump(to)
             self.line.say(f"(the clock is put on to {to})")
@@ -150,8 +164,7 @@ class Day:
         """Three webservers; node 3 loses its power before the morning's entry."""
         self.settled(3, 5)
         self.count("night")
-        for node in self.estate.nodes:
-            node.wait_boots(2)
+        self.quiet()
         self.estate.nodes[2].power_off()
         self.line.say("node 3 is switched off")
         self.put_on("07:29:20")
@@ -217,15 +230,9 @@ class Day:
     def evening(self) -> None:
         """17:30 with all nodes; visitors are drained, machines given back, nodes rebooted."""
         self.put_on("17:29:20")
-        self.boots = [node.own_reboots() for node in self.estate.nodes]
         self.settled(3, 20)
         self.count("evening")
-        nodes = self.estate.nodes
-        self.estate.until(
-            lambda: all(n.own_reboots() > b for n, b in zip(nodes, self.boots, strict=True)), "their reboots", 5
-        )
-        for node in nodes:
-            node.wait_up()
+        self.quiet()
         self.line.say("the day is over")
 
     def told(self) -> dict[str, Any]:
@@ -257,11 +264,18 @@ class Day:
             "reboots_journalled": sum(e["kind"] == "reboot" for e in journal),
             "sold_out": [entry.what for entry in cloud.ledger if entry.came == Fault.SOLD_OUT],
             "unrecorded": sorted({m.name for m in cloud.living()} - set(estate.records())),
-            "ends": {name: str(record.state) for name, record in estate.records(all=True).items()},
+            "deleted": sorted({entry.what for entry in cloud.ledger if entry.verb == "delete"}),
+            "dead": _dead(journal),
+            "fired": [node.entries_fired() for node in estate.nodes],
         }
 
 
-def _wished(entry: dict[str, Any]) -> dict[str, Any]:
-    """A change of the wish as the Journal has it: the numbers, and whether a daily command of cron made it."""
-    before, after = (e["webservers"] if isinstance(e, dict) else e for e in (entry["before"], entry["after"]))
-    return {"before": before, "after": after, "by_cron": entry["by"] != "cycle"}
+def _dead(journal: list[dict[str, Any]]) -> dict[str, str]:
+    """Whom a Round judged dead, and why."""
+    verdicts = [found for entry in journal for found in entry.get("verdicts", {}).items()]
+    return {name: said for name, said in verdicts if said.startswith("dead")}
+
+
+def _wished(entry: dict[str, Any]) -> list[int]:
+    """A change of the wish as the Journal has it: the numbers before and after."""
+    return [e["webservers"] if isinstance(e, dict) else e for e in (entry["before"], entry["after"])]

@@ -21,6 +21,7 @@ from typing import Any
 
 from autoscaler.ports import Conditional
 from autoscaler.profile import Profile, read_profile
+from autoscaler.share import Share, key_of, read_share
 from autoscaler.webserver import Record
 from helperscripts.demo.s3_server import S3Server
 from providerscripts.store.s3 import S3Store
@@ -123,6 +124,12 @@ class Node(WholeHost):
         """How often the kernel said of its end that it was a reboot."""
         return self.endings.count("reboot")
 
+    def entries_fired(self) -> list[str]:
+        """What cron's daily lines came to on this host, from the product's own log: "morning: 8 webservers ..."."""
+        logs = sorted(self.path("/var/lib/autoscaler/log").glob("daily-*.log"))
+        lines = [line for log in logs for line in log.read_text().splitlines()]
+        return [line.partition(" --entry ")[2] for line in sorted(lines) if " exit 0: --entry " in line]
+
     def told(self) -> str:
         """The product's log on this host."""
         logs = sorted(self.path("/var/lib/autoscaler/log").glob("*.log"))
@@ -222,14 +229,18 @@ rules:
 
     def records(self, all: bool = False) -> dict[str, Record]:
         """Those that may cost money, by name; with `all` the past ones too."""
-        from autoscaler.share import read_share
-
         found: dict[str, Record] = {}
         for key in self.store.keys("shares/"):
             stored = self.store.get(key)
             if stored is not None:
                 found |= read_share(stored.body, key).records
         return {n: r for n, r in found.items() if all or r.billable}
+
+    def share(self, number: int) -> Share:
+        """One share's document."""
+        found = self.store.get(key_of(number))
+        assert found is not None, f"there is no share {number}"
+        return read_share(found.body, key_of(number))
 
     def up(self, share: int | None = None) -> list[str]:
         """Names of those that visitors reach; of one share or of all."""
