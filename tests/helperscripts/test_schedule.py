@@ -17,7 +17,7 @@ from autoscaler.wish import Limits
 from cron.timetable import Timetable
 from helperscripts.almanac import Wall, almanac_of
 from helperscripts.chart import BLOCKS, RAMP, chart
-from tests.helperscripts.desk import BERLIN, Desk, at_rig, call, in_zone
+from tests.helperscripts.desk import BERLIN, ROOT, Desk, at_rig, call, in_zone
 from tests.helperscripts.machine import CLI, OperatorMachine
 from tests.helperscripts.terminal import terminal
 from tests.worlds.memory import Rig
@@ -78,7 +78,7 @@ def test_an_override_ends_into_what_the_schedule_has_made_of_it(rig: Rig) -> Non
     rig.write(set_number(profile, 12, "alice", MONDAY, "campaign", Instant(MONDAY + 9 * HOUR + 18 * 60)))
     assert first() == "12 webservers by alice's override until today 20:00, then 3 (evening)"
     rows = call("schedule", "--days", "1").out
-    assert re.search(r"17:30 +evening +12 +held back by alice's override: 3 after it", rows)
+    assert re.search(r"17:30 +evening +12 +held back by alice's override, then 3", rows)
     assert re.search(r"20:00 +\(override\) +12 -> 3 +alice's override of 12 ends", rows)
     rig.write(set_number(profile, 12, "alice", MONDAY, "campaign", Instant(MONDAY + 90 * 24 * HOUR)))
     assert first() == (
@@ -153,6 +153,17 @@ def test_the_week_as_plain_lines(rig: Rig) -> None:
     assert len([line for line in table if "morning" in line]) == 4  # until Sunday's end
     assert "\x1b" not in call("schedule").out
     assert not set(BLOCKS) & set(call("schedule").out)
+
+
+def test_the_page_shows_what_its_schedule_brings(rig: Rig) -> None:
+    page = (ROOT / "docs" / "schedule.md").read_text()
+    text = page[page.index("```yaml") + 7 :].partition("```")[0]
+    rig.deployment = replace(rig.deployment, schedule=read(text).schedule)
+    lines = call("schedule").out.splitlines()
+    assert " ".join(lines[0].split()) in " ".join(page.split())
+    table = [line for line in lines if " -> " in line or "nothing to do" in line]
+    assert len(table) == 16
+    assert "\n".join(table) in page
 
 
 def test_days_and_zone(rig: Rig) -> None:
