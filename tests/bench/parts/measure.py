@@ -62,10 +62,11 @@ def table(rows: Mapping[str, Used], of: int, what: str = "webserver") -> None:
         print(f"  {name:{width}}  {used.wall:8.2f}  {used.cpu:8.2f}  {used.cpu * 1000 / of:16.2f}")
 
 
-def goal(what: str, reach: str, limit: float, ratio: float, measured: str, peer: str, note: str = "") -> None:
-    """Say whether `ratio` <= `limit`. `note` stands beside a miss."""
+def goal(what: str, reach: str, limit: float, ratio: float, measured: str, peer: str) -> None:
+    """Say whether `ratio` <= `limit`; of a miss also how busy the machine was."""
     met = ratio <= limit
-    tell(Result(what, reach, f"{ratio:.2f} ({measured})", round(ratio, 4), met, peer, "" if met else note))
+    note = "" if met else f"on {os.cpu_count()} cores with a load average of {os.getloadavg()[0]:.0f}"
+    tell(Result(what, reach, f"{ratio:.2f} ({measured})", round(ratio, 4), met, peer, note))
 
 
 def unmeasured(what: str, reach: str, why: str) -> None:

@@ -23,7 +23,7 @@ __all__ = ["HTTP", "SSH", "USER", "Site", "address", "enclosed"]
 HTTP, SSH, USER = 8080, 2222, "probe"
 _INSIDE = "--inside"
 _OWN = ("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
-_NEEDED = ("unshare", "ip", "mount", "sshd", "ssh", "nginx")
+_NEEDED = ("unshare", "ip", "mount", "sshd", "ssh", "ssh-keygen", "nginx")
 
 
 def enclosed(goals: Mapping[str, str]) -> bool:
