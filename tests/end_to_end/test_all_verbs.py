@@ -67,6 +67,16 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     for call in calls:
         o.ended(call)
     assert "7" in o.ask("profile", "show")
+
+    # A line of one crontab becomes an entry of all; it is not due in half a day, and says so.
+    hour = (time.gmtime().tm_hour + 12) % 24
+    tab.write_text(f"0 {hour} * * * daily-scaleup 9 # by hand\n")
+    assert "becomes - {name: up-" in o.ask("schedule", "adopt", "--file", str(tab), "--zone", "UTC", "--yes")
+    assert f"daily-scaleup --entry up-{hour:02}00" in tab.read_text()
+    calls = [o.start("--entry", f"up-{hour:02}00", "--verbose", node=k, program="daily-scaleup") for k in (1, 2, 3)]
+    for call in calls:
+        assert "is not due now; next " in o.ended(call)
+    assert "up to 9" in o.ask("schedule")
     o.ask("profile", "check")
     o.all_nodes("cycle")
     assert len(o.up()) == 7
