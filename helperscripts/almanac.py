@@ -92,8 +92,16 @@ class Almanac:
         return f"until {self.wall.named(turn.at)}: {then}"
 
     def missed(self) -> list[str]:
-        """A sentence for each that fell due and that nobody has applied."""
-        return [self._missed(turn) for turn in self.forecast.missed]
+        """What fell due and nobody has applied: a sentence for what will be, one for what is too late for that."""
+        coming = [turn for turn in self.forecast.missed if not turn.lapsed]
+        lapsed = [turn for turn in self.forecast.missed if turn.lapsed]
+        told = []
+        if coming:
+            told.append(f"{self._due(coming)} and no node has applied {'it' if len(coming) == 1 else 'them'}")
+        if lapsed:
+            them, are = ("it", "it is") if len(lapsed) == 1 else ("them", "they are")
+            told.append(f"{self._due(lapsed)} and no node applied {them}; after 12 h {are} not applied any more")
+        return told
 
     def within(self, days: int) -> Almanac:
         """The same for so many days, today being the first."""
@@ -170,12 +178,12 @@ class Almanac:
         told = {entry.name: entry.number for entry in self.entries if entry.aim is not Aim.BY}
         return next((f" ({name})" for name in reversed([*before, *during]) if told.get(name) == after), "")
 
-    def _missed(self, turn: Turn) -> str:
-        late = ago(self.forecast.at - turn.at)
-        told = f"entry {turn.name} of {self.wall.named(turn.at)} ({turn.does}) fell due {late} ago"
-        if turn.lapsed:
-            return f"{told} and no node applied it; after 12 h it is not applied any more"
-        return f"{told} and no node has applied it"
+    def _due(self, turns: Sequence[Turn]) -> str:
+        named = [f"{turn.name} of {self.wall.named(turn.at)} ({turn.does})" for turn in turns]
+        first = f"{ago(self.forecast.at - turns[0].at)} ago"
+        if len(turns) == 1:
+            return f"entry {named[0]} fell due {first}"
+        return f"entries {', '.join(named[:-1])} and {named[-1]} fell due, the first {first},"
 
 
 def almanac_of(

@@ -55,7 +55,7 @@ class Below(VerbGroup):
         "autoscaler schedule --json | jq .next          the next change, for a program",
     ],
 )
-@click.option("--days", type=click.IntRange(1, 60), default=7, metavar="N", help="So many days, 1 to 60; 7.")
+@click.option("--days", type=click.IntRange(1, 60), default=7, metavar="N", help="How many days.  [7]")
 @click.option("--zone", default="", metavar="ZONE", help="Times of this zone, as in Europe/Berlin.")
 @click.option("--check", is_flag=True, help="Only check the schedule; exit 3 for an error in it.")
 @asks

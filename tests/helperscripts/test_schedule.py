@@ -121,6 +121,23 @@ def test_what_was_missed_is_told_and_is_what_comes_next(rig: Rig) -> None:
     assert first().startswith("8 webservers since today 10:42 by entry morning, until today 17:30")
 
 
+def test_several_that_were_missed_are_one_sentence(rig: Rig) -> None:
+    rig.write(set_number(new_profile(3), 4, "bob", Instant(MONDAY - 9 * HOUR), ""))
+    rig.clock.time = Instant(MONDAY + 7 * HOUR)  # 17:42
+    out = call("schedule").out.splitlines()
+    assert out[2] == (
+        "  entries morning of today 07:30 (up to 8) and evening of today 17:30 (down to 3) fell due, the first 10 h ago, "
+        "and no node has applied them"
+    )
+    rig.clock.time = Instant(MONDAY + 10 * HOUR)  # 20:42
+    out = call("schedule").out.splitlines()
+    assert "entry evening of today 17:30 (down to 3) fell due 3 h ago and no node has applied it" in out[2]
+    assert out[3] == (
+        "  entry morning of today 07:30 (up to 8) fell due 13 h ago and no node applied it; "
+        "after 12 h it is not applied any more"
+    )
+
+
 def test_far_from_here_the_place_is_named(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     with in_zone("UTC0", monkeypatch):
         out = call("schedule").out.splitlines()
