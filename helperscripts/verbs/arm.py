@@ -62,10 +62,12 @@ def _of_all(ask: Ask) -> list[str]:
     from autoscaler.book import StoreClock
     from autoscaler.observe import read_wish
     from autoscaler.share import divide
+    from cron.timetable import Timetable
     from helperscripts import wiring
     from helperscripts.screen import flow
 
-    wish = read_wish(ask.store, ask.deployment, StoreClock(wiring.clock()))
+    timetable = Timetable(ask.deployment.schedule)  # the first Cycle applies what was missed, too
+    wish = read_wish(ask.store, ask.deployment, StoreClock(wiring.clock()), timetable)
     if wish.wanted is None:
         return flow("No number is wanted yet")
     parts = ", ".join(map(str, divide(wish.wanted, wish.nodes)))

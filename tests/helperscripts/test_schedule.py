@@ -14,9 +14,11 @@ from autoscaler.change import Look
 from autoscaler.deployment import Deployment, Mode, read_deployment
 from autoscaler.profile import KEY, new_profile, read_profile, set_number
 from autoscaler.wish import Limits
+from cron import localzone
 from cron.timetable import Timetable
 from helperscripts.almanac import Wall, almanac_of
 from helperscripts.chart import BLOCKS, RAMP, chart
+from helperscripts.first import deployment_text, machine_zone
 from tests.helperscripts.desk import BERLIN, ROOT, Desk, at_rig, call, in_zone
 from tests.helperscripts.machine import CLI, OperatorMachine
 from tests.helperscripts.terminal import terminal
@@ -126,8 +128,8 @@ def test_several_that_were_missed_are_one_sentence(rig: Rig) -> None:
     rig.clock.time = Instant(MONDAY + 7 * HOUR)  # 17:42
     out = call("schedule").out.splitlines()
     assert out[2] == (
-        "  entries morning of today 07:30 (up to 8) and evening of today 17:30 (down to 3) fell due, the first 10 h ago, "
-        "and no node has applied them"
+        "  entries morning of today 07:30 (up to 8) and evening of today 17:30 (down to 3) fell due, "
+        "the first 10 h ago, and no node has applied them"
     )
     rig.clock.time = Instant(MONDAY + 10 * HOUR)  # 20:42
     out = call("schedule").out.splitlines()
@@ -236,6 +238,20 @@ def test_without_a_schedule_there_is_one_to_paste(rig: Rig) -> None:
     assert [entry.name for entry in read(pasted).schedule] == ["morning", "evening"]
     assert call("schedule", "--json").json["turns"] == []
     assert call("schedule", "--check").code == 0
+
+
+def test_the_first_deployment_shows_one_in_this_machines_zone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "localtime").symlink_to("/usr/share/zoneinfo/Asia/Tokyo")
+    monkeypatch.setattr(localzone, "LOCALTIME", tmp_path / "localtime")
+    text = deployment_text("web", 1, "memory", {}, {}, zone=machine_zone())
+    begin = text.index("# schedule:\n")
+    commented = text[begin : text.index("\n\n", begin)]
+    assert read_deployment(read_yaml(text, "d")).schedule == ()
+    plain = text.replace(commented, commented.replace("# ", "", 1).replace("\n# ", "\n"))
+    entries = read_deployment(read_yaml(plain, "d")).schedule
+    assert [(entry.name, entry.zone) for entry in entries] == [("morning", "Asia/Tokyo"), ("evening", "Asia/Tokyo")]
 
 
 def test_neither_schedule_nor_profile(rig: Rig) -> None:
