@@ -9,7 +9,6 @@ import pytest
 from autoscaler.deployment import read_deployment
 from cron import localzone
 from cron.tab import FileTab
-from providerscripts.store.file import FileStore
 from tests.helperscripts.desk import Desk
 from utilities.documents import read_yaml
 from utilities.errors import Unreachable
@@ -216,7 +215,10 @@ def test_its_zone_is_crons_or_the_one_above_it(desk: Desk, monkeypatch: pytest.M
     tab = desk.folder / "tab"
     tab.write_text("0 7 * * * daily-scaleup 8\nCRON_TZ=Asia/Tokyo\n0 8 * * * daily-scaleup 9\n")
     assert "Debian's cron does not go by the CRON_TZ=Asia/Tokyo" in adopt(desk, "--zone", "Europe/Berlin", "--yes")
-    assert sentences(desk) == ["up-0700 (07:00 daily Europe/Berlin, up to 8)", "up-0800 (08:00 daily Asia/Tokyo, up to 9)"]
+    assert sentences(desk) == [
+        "up-0700 (07:00 daily Europe/Berlin, up to 8)",
+        "up-0800 (08:00 daily Asia/Tokyo, up to 9)",
+    ]
     assert "'Berlin' is no time zone" in adopt(desk, "--zone", "Berlin", code=2)
 
 
