@@ -92,7 +92,7 @@ def change_profile(
         if tried is not None and now is not None:
             if _stamped_by_us(now, *tried):
                 return Change(tried[0], now, True)
-            if _event_applied(now, *tried):
+            if relative and _event_applied(now, *tried):
                 # Refused, and the event is in: another node's tick of the same event was faster.
                 return Change(tried[0], now, not refused)
         if attempt == 0:
