@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.deployment import Rules
@@ -44,6 +44,7 @@ def ask(
     return asking(records, heights or {}, rotation, least, seconds, NOW, RULES)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200), st.integers(1, 40), st.text(max_size=12))
 def test_everybody_is_asked_within_one_in_rounds_wherever_they_begin(count: int, least: int, after: str) -> None:
     records = fleet(count)
@@ -58,6 +59,7 @@ def test_everybody_is_asked_within_one_in_rounds_wherever_they_begin(count: int,
     assert one_in <= least
 
 
+@settings(deadline=None)
 @given(st.integers(1, 500), st.floats(0.001, 20.0), st.floats(0.0, 60.0), st.integers(1, 20), st.data())
 def test_what_is_planned_fits_the_time_and_one_has_a_turn_all_the_same(
     count: int, pace: float, seconds: float, least: int, data: st.DataObject
@@ -77,14 +79,17 @@ def test_what_is_planned_fits_the_time_and_one_has_a_turn_all_the_same(
         assert len(asked.names) == count
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=30), st.lists(st.integers(0, 9), max_size=30))
 def test_nobody_is_forgotten_while_the_fleet_and_the_pace_change(sizes: list[int], leaving: list[int]) -> None:
     """Whoever stays is asked before anybody who stays with it has had two turns more."""
-    records, rotation, turns = fleet(40), Rotation(), {r.name: 0 for r in fleet(40)}
+    records, rotation = fleet(40), Rotation()
+    turns = {r.name: 0 for r in records}
+    names = list(turns)
     staying = {r.name for r in records[10:]}
     for number, least in enumerate(sizes * 8):
         if number < len(leaving):
-            records = [r for r in records if r.name != fleet(10)[leaving[number]].name]
+            records = [r for r in records if r.name != names[leaving[number]]]
         asked = ask(records, rotation, least)
         for name in asked.turn:
             turns[name] += 1
