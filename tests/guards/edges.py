@@ -13,6 +13,8 @@ HAPROXY = "tests/providerscripts/balancers/test_haproxy.py::test_"
 WHOLE = "tests/providerscripts/balancers/test_wholefile.py::test_"
 SSH = "tests/providerscripts/remote/test_session.py::test_"
 DAILY = "tests/cron/test_daily.py::test_"
+FIRING = "tests/cron/test_firing.py::test_"
+ADOPT = "tests/helperscripts/test_schedule_adopt.py::test_"
 TABLE = "tests/cron/test_table.py::test_"
 
 JOURNAL = "tests/providerscripts/store/test_journal.py::test_"
@@ -295,6 +297,54 @@ EDGES: tuple[Guard, ...] = (
         '        raise Unreachable(f"{self.where} cannot be read: {said or f\'crontab -l ended with {status}\'}")\n',
         "        return None\n",
         (EDGE + "a_crontab_that_cannot_be_read_is_never_written_over",),
+    ),
+    Guard(
+        "what was missed comes before a call's own change",
+        "Its stamp would put the missed events out of every later replay's sight.",
+        "cron/firing.py",
+        "    edit = decide(missed.profile or seen.profile)\n",
+        "    edit = decide(seen.profile)\n",
+        (FIRING + "a_line_written_by_hand_replays_what_was_missed_first",),
+    ),
+    Guard(
+        "an entry is done as of its instant",
+        "Two entries of one instant come in one order, whichever a clock that is ahead calls first.",
+        "cron/firing.py",
+        "    now = Instant(max(seen.now, one.at))\n",
+        "    now = seen.now\n",
+        (FIRING + "two_of_one_instant_come_in_one_order_whichever_is_called_first",),
+    ),
+    Guard(
+        "schedule adopt: nothing else of the Deployment is touched",
+        "The text that comes out is read again, and is what it was plus the entries.",
+        "cron/inscription.py",
+        "    if not after or not _is(after, before, entries):\n",
+        "    if not after:\n",
+        (ADOPT + "what_cannot_be_put_in_safely_is_given_to_paste",),
+    ),
+    Guard(
+        "schedule adopt: what the lines did is not done again",
+        "Entries that come in today have missed nothing.",
+        "helperscripts/verbs/schedule_adopt.py",
+        "    forgo(ask, new)\n",
+        "",
+        (ADOPT + "what_the_lines_did_is_not_done_again_as_if_it_were_missed",),
+    ),
+    Guard(
+        "schedule adopt: another Store's line stays",
+        "It changes another fleet's number.",
+        "helperscripts/moving.py",
+        "    if theirs and theirs != ours.store:\n",
+        "    if False:\n",
+        (ADOPT + "a_line_for_another_store_stays",),
+    ),
+    Guard(
+        "schedule adopt: a line that does more stays",
+        "What else it does would be lost.",
+        "cron/handwritten.py",
+        "            return options, numbers, f\"{word!r} in its command is nothing that an entry can say\"\n",
+        "            continue\n",
+        ("tests/cron/test_handwritten.py::test_what_no_entry_can_say_is_told_with_its_reason",),
     ),
     # --- the ground ---
     Guard(

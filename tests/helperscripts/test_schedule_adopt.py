@@ -157,6 +157,8 @@ def test_entries_come_after_the_last_and_every_other_byte_stays(desk: Desk) -> N
         "schedule: {zone: UTC, entries: [{name: a, at: 07:00, up_to: 2}]}\n",
         "schedule:\n  zone: UTC\n  entries: []\n",
         "schedule:\n",
+        "nodes: 2\n...\n",  # the document ends before its text does
+        "schedule:\n  zone: UTC\n  entries:\n  - {name: a,\n  at: 07:00, up_to: 2}\n",
     ],
 )
 def test_what_cannot_be_put_in_safely_is_given_to_paste(desk: Desk, schedule: str) -> None:
