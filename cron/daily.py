@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from autoscaler.profile import (
@@ -85,6 +86,7 @@ def of_words(words: str, at: Instant, node: int) -> EventId:
     return EventId(" ".join(words.split()), _minute(at), node)
 
 
+@lru_cache(4096)
 def read_event(text: str) -> EventId | None:
     """The inverse of `text`; None for an id that is not of this kind (an operator's +2)."""
     found = _TEXT.fullmatch(text)

@@ -25,7 +25,7 @@ __all__ = ["Finding", "Level", "findings"]
 DAY = 86400.0
 WEEK = 7 * DAY
 YEAR = 366 * DAY
-SETTLING = 3  # weeks after which a schedule that comes to rest has done so; one that drifts is found by its drift
+SETTLING = 1  # weeks after which a schedule that comes to rest has done so; one that drifts is found by its drift
 FIXED = {"EST": "America/New_York", "MST": "America/Denver", "HST": "Pacific/Honolulu"}
 CIVIL = {
     "CET": "Europe/Berlin", "MET": "Europe/Berlin", "EET": "Europe/Helsinki", "WET": "Europe/Lisbon",
@@ -84,9 +84,11 @@ def findings(deployment: Deployment, limits: Limits, now: Instant) -> tuple[Find
 
 
 def _walks(timetable: Timetable, limits: Limits, now: Instant) -> list[Forecast]:
-    """A fortnight after the settling, from the least and the most, this half of the year and the next."""
+    """A fortnight after the settling, from the least and the most; of entries in several zones, whose order summer
+    time may change, also half a year later."""
     walks = []
-    for begin in (now, Instant(now + YEAR / 2)):
+    several = len({entry.zone for entry in timetable.entries}) > 1
+    for begin in (now, Instant(now + YEAR / 2)) if several else (now,):
         for number in (max(1, limits.min), limits.max):
             settled = Instant(begin + SETTLING * WEEK)
             whole = forecast(

@@ -6,12 +6,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 
 from autoscaler.entry import Entry
 from autoscaler.ports import Replay
 from autoscaler.profile import KEEP_EVENTS, Profile, end_override, mark_applied
 from autoscaler.wish import Limits
-from cron.daily import Edit, EventId, applied_as, of_entry, scaledown, scaleup
+from cron.daily import Edit, EventId, of_entry, read_event, scaledown, scaleup
 from utilities.civil import instant_of, local, zone_of
 from utilities.errors import AskerErred
 from utilities.instant import Instant, to_seconds
@@ -115,7 +116,9 @@ class Timetable:
         # A stamp of a clock that was ahead says nothing: nobody wrote it before the Store took it.
         since = modified if changed is None or changed > modified else changed
         found = self.between(Instant(max(since, now - MEMORY)), now)
-        return [one for one in found if applied_as(profile, one.event) is None]
+        known = [read_event(applied.id) for applied in profile.applied]
+        done = {of_entry(event.what, event.instant) for event in known if event is not None and event.node is None}
+        return [one for one in found if one.event not in done]
 
     def replayed(self, profile: Profile, limits: Limits, modified: Instant, now: Instant) -> Replay:
         """The Profile after all that was missed, and after an override that ended; each event is remembered.
@@ -150,6 +153,9 @@ class Timetable:
         return decide(profile, one.entry.asked, one.event, limits, now, "autoscaler")
 
 
+_instant_of = lru_cache(16384)(instant_of)  # a Forecast asks for the same days again and again
+
+
 def _instants(entry: Entry, after: Instant, until: Instant) -> Iterator[tuple[date, Instant]]:
     zone = zone_of(entry.zone)
     # Two days of room: a zone may skip a whole one, and no offset is longer.
@@ -157,5 +163,5 @@ def _instants(entry: Entry, after: Instant, until: Instant) -> Iterator[tuple[da
     last = local(until, zone).date() + timedelta(days=2)
     while day <= last:
         if day.weekday() in entry.days:
-            yield day, instant_of(day, entry.at, zone)
+            yield day, _instant_of(day, entry.at, zone)
         day += timedelta(days=1)
