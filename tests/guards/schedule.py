@@ -35,7 +35,7 @@ SCHEDULE: tuple[Guard, ...] = (
         "What IANA does not name is no zone, and the machine's own `localtime` neither.",
         "utilities/civil.py",
         "    if name in _names():\n        return _shipped(name)\n",
-        "    if name in _names():\n        return _shipped(name)\n    if name == 'localtime': return ZoneInfo(name)\n",
+        "    if name in _names():\n        return _shipped(name)\n    if name == 'localtime':return ZoneInfo(name)\n",
         (CIVIL + "a_name_that_is_none_is_refused",),
     ),
     Guard(
