@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_UTC = {"Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu", "Etc/GMT", "GMT"}
+
 
 @click.command(
     "adopt",
@@ -47,6 +49,8 @@ def command(ask: Ask, file: str | None, zone: str | None, dry_run: bool, yes: bo
     moves = moves_of(ask, text, _zone(zone), ask.deployment)
     moved, kept = [m for m in moves if not m.why_not], [m for m in moves if m.why_not]
     ask.say(*_shown(moves, tab.where))
+    if moved and ask.settings.node is not None:
+        ask.say(f"Node {ask.settings.node}'s own lines come in or are renewed: cycle, round and those of each entry.")
     if not moved:
         count = f"{len(kept)} stay{'s' if len(kept) == 1 else ''}" if kept else "no daily line is written by hand"
         _answer(ask, moves, f"nothing to move: {count} in {tab.where}", False)
@@ -68,13 +72,14 @@ def _zone(told: str | None) -> str:
 
     if told is not None:
         try:
-            return str(zone_of(told).key)
+            zone_of(told)
         except ValueError as err:
             raise AskerErred(f"--zone: {err}") from None
-    found = local_zone().key
+    found = told or local_zone().key
     if not found:
         raise AskerErred(f"{LOCALTIME} does not name this machine's zone: say it, as in --zone Europe/Berlin")
-    return str(found)
+    # Two nodes that call it differently mean the same: their lines are to become one entry.
+    return "UTC" if found in _UTC else str(found)
 
 
 def _shown(moves: list[Move], where: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscaler.entry import Aim, Entry
+from autoscaler.profile import new_profile, set_number
+from autoscaler.wish import Limits
 from cron.entrylines import AHEAD, entry_lines
-from cron.table import Daily, due, lines
+from cron.firing import Seen, fire_entry
+from cron.table import Daily, due, lines, times_of
 from cron.timetable import Timetable
 from utilities.civil import local
 from utilities.instant import Instant, from_text
@@ -108,3 +111,52 @@ def test_the_same_lines_whenever_they_are_asked_for(zone: str) -> None:
     entry = at(2, 30, zone, range(7))
     found = {tuple(entry_lines([entry], Instant(NOW + day * 86400.0), ZoneInfo("UTC"))) for day in range(0, 4000, 3)}
     assert len(found) == 1
+
+
+class Debian:
+    """When Debian's cron starts a job of fixed times, minute by minute, as cron(8) says of changes of the clock."""
+
+    def __init__(self, whens: list[str]) -> None:
+        self.times = [times for when in whens if (times := times_of(f"{when} true")) is not None]
+        self.last: datetime | None = None
+
+    def starts(self, wall: datetime) -> bool:
+        first = wall if self.last is None else self.last + timedelta(minutes=1)
+        minutes = [first + timedelta(minutes=n) for n in range(int((wall - first).total_seconds() // 60) + 1)]
+        self.last = max(wall, self.last or wall)  # set back, it starts nothing until it has caught up
+        return any(self.falls(minute) for minute in minutes)
+
+    def falls(self, wall: datetime) -> bool:
+        day = wall.isoweekday() % 7
+        return any(wall.minute in t.minutes and wall.hour in t.hours and day in t.weekdays for t in self.times)
+
+
+@pytest.mark.parametrize(
+    ("day", "machine"),
+    [("2027-03-28", "Europe/Berlin"), ("2027-10-31", "Europe/Berlin"), ("2027-11-07", "America/New_York")],
+)
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "UTC"])
+def test_on_the_days_of_the_change_each_happens_once(day: str, machine: str, zone: str) -> None:
+    """Whatever cron makes of a minute that is skipped or comes twice; a Cycle ticks each minute, too."""
+    begin = Instant(from_text(f"{day}T00:00:00Z") - 3000.0)
+    times = [time(hour, minute) for hour in (0, 1, 2, 3, 6, 7, 8, 20, 21) for minute in (0, 30)]
+    made = [Entry(f"e{when:%H%M}", when, frozenset(range(7)), Aim.BY, 1, zone) for when in times]
+    table = Timetable(made)
+    crons = {
+        entry.name: Debian([daily.when for daily in entry_lines([entry], begin, ZoneInfo(machine))]) for entry in made
+    }
+    profile = set_number(new_profile(1), 1, "alice", begin, "")
+    fired = set()
+    for n in range(9 * 60):
+        now = Instant(begin + 60 * n + 1)
+        wall = local(now, ZoneInfo(machine)).replace(tzinfo=None, second=0, fold=0)
+        for name, cron in crons.items():
+            if cron.starts(wall):
+                found = fire_entry(table, name, True, Seen(profile, begin, now, Limits(1, 999)))
+                profile = found.profile or profile
+                fired |= {found.due.event.text()} if found.due else set()
+        profile = table.replayed(profile, Limits(1, 999), begin, Instant(now + 9)).profile or profile
+    events = {one.event.text() for one in table.between(begin, Instant(begin + 60 * n + 10))}
+    assert {event.id for event in profile.applied} == events
+    assert profile.webservers == 1 + len(events)
+    assert len(fired) >= len(events) - 2 * 2  # the lines miss at most the second coming of one hour

@@ -224,6 +224,12 @@ def test_its_zone_is_crons_or_the_one_above_it(desk: Desk, monkeypatch: pytest.M
     assert "'Berlin' is no time zone" in adopt(desk, "--zone", "Berlin", code=2)
 
 
+def test_utc_has_one_name(desk: Desk) -> None:
+    (desk.folder / "tab").write_text("0 7 * * * daily-scaleup 8\n")
+    adopt(desk, "--zone", "Etc/UTC", "--yes")
+    assert sentences(desk) == ["up-0700 (07:00 daily UTC, up to 8)"]
+
+
 def test_bytes_that_are_no_text_stay(desk: Desk) -> None:
     tab = desk.folder / "tab"
     tab.write_bytes(b"# \xff\r\n0 7 * * * daily-scaleup 8\n\x0c# \xc2\x85 page\n")
