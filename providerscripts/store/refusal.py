@@ -52,8 +52,8 @@ _STATUS = {
 _TYPES = {
     "EndpointConnectionError": "it cannot be connected to; check its name and port, and the network",
     "ConnectTimeoutError": "it did not accept a connection in time; check network and firewall",
-    "ReadTimeoutError": "it did not answer in time; a write may or may not have happened",
-    "ConnectionClosedError": "it hung up without an answer; a write may or may not have happened",
+    "ReadTimeoutError": "it did not answer in time{doubt}",
+    "ConnectionClosedError": "it hung up without an answer{doubt}",
     "ResponseStreamingError": "its answer broke off; the next tick tries again",
     "IncompleteReadError": "its answer broke off; the next tick tries again",
     "ProxyConnectionError": "the proxy cannot be connected to; check HTTPS_PROXY and NO_PROXY",
@@ -80,5 +80,6 @@ def told(err: Exception, place: Place, doing: str) -> StoreUnreachable:
         why = why or "it could not be asked"
         shown = type(err).__name__
     host = place.endpoint or "the endpoint of AWS"
-    why = why.format(bucket=place.bucket)
+    asking = doing == "list" or doing.startswith("read ")
+    why = why.format(bucket=place.bucket, doubt="" if asking else "; it may or may not have been done")
     return StoreUnreachable(f"{place.where}: cannot {doing}: {host}: {why} ({shown})")

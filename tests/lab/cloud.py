@@ -193,6 +193,10 @@ class Cloud:
         """Script the next calls of this verb to go wrong."""
         self.faults.next(verb, fault, seconds, times)
 
+    def ledger_has(self, verb: str, came: str) -> bool:
+        """Did it ever come to that?"""
+        return any(entry.verb == verb and entry.came == came for entry in self.ledger)
+
     def living(self) -> list[Machine]:
         """The truth, whatever a listing shows."""
         with self._lock:
@@ -216,7 +220,11 @@ class Cloud:
             if fault is Fault.LATE and scripted is not None:
                 self._later(scripted.seconds, lambda: self._make(name, label))
                 raise ConnectionAbortedError("late")
-            machine = self._make(name, label, fault)
+            try:
+                machine = self._make(name, label, fault)
+            except Refusal:
+                self.ledger[-1].came = str(Fault.QUOTA)
+                raise
             if fault is Fault.TWICE:
                 self._make(name, label)
             told = machine.told()

@@ -140,8 +140,8 @@ class Day:
         estate = self.estate
 
         def so() -> bool:
-            on = [node.ordinal for node in estate.nodes if node.running]
-            return all(estate.share(k).reboot is None for k in on)
+            on = [node for node in estate.nodes if node.running]
+            return all(estate.share(node.ordinal).reboot != node.boot_id() for node in on)
 
         estate.until(so, "no reboot is owed", 8)
         for node in estate.nodes:
@@ -223,7 +223,12 @@ class Day:
         self.count("noon, in the dark")
         for node in estate.nodes:
             node.boot()
-        self.line.say("power is back")
+        self.line.say("power is back; the cloud's quota is 9")
+        cloud = estate.cloud
+        cloud.quota = 9
+        estate.until(lambda: len(estate.up()) == 9 and cloud.ledger_has("create", Fault.QUOTA), "nine, no more", 10)
+        cloud.quota = None
+        self.line.say("the quota is lifted")
         self.settled(10, 10)
         self.count("noon")
 
@@ -254,15 +259,15 @@ class Day:
             "living": sorted(machine.name for machine in cloud.living()),
             "running": [m.name for m in cloud.living() if m.told()["state"] == ServerState.RUNNING],
             "most": cloud.most,
-            "faults": [f"{entry.verb}: {entry.came}" for entry in cloud.ledger if entry.came],
+            "faults": sorted({f"{entry.verb}: {entry.came}" for entry in cloud.ledger if entry.came}),
             "up": estate.up(),
             "reboots": [node.own_reboots() for node in estate.nodes],
             "boots": [node.boots for node in estate.nodes],
-            "endings": [node.endings for node in estate.nodes],
+            "endings": [list(node.endings) for node in estate.nodes],
             "missed": [e["sentence"] for e in wishes if "min late" in e["sentence"]],
             "wished": [_wished(e) for e in wishes],
             "reboots_journalled": sum(e["kind"] == "reboot" for e in journal),
-            "sold_out": [entry.what for entry in cloud.ledger if entry.came == Fault.SOLD_OUT],
+            "refused": sorted(e.what for e in cloud.ledger if e.came in (Fault.SOLD_OUT, Fault.QUOTA)),
             "unrecorded": sorted({m.name for m in cloud.living()} - set(estate.records())),
             "deleted": sorted({entry.what for entry in cloud.ledger if entry.verb == "delete"}),
             "dead": _dead(journal),

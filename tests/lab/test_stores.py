@@ -12,6 +12,7 @@ from autoscaler.ports import Conditional, Store, StoreUnreachable
 from helperscripts.demo.s3_server import S3Server
 from providerscripts.store.probe import probe
 from providerscripts.store.s3 import S3Store
+from tests.lab.inside import run_inside
 from tests.lab.stores import make_bucket, seaweed, weed
 from tests.providerscripts.store.test_contract import *  # noqa: F403 - every test of the contract, on the Store below
 
@@ -47,6 +48,19 @@ def store(server: S3Server) -> Store:
 def test_its_conditional_writes_are_found_to_hold_in_races(store: Store) -> None:
     assert probe(store) is Conditional.YES
     assert store.keys("") == []
+
+
+@pytest.mark.root
+@pytest.mark.debian("sshd", "nginx", "haproxy", "cron")
+def test_two_whole_hosts_work_on_it_in_true_time() -> None:
+    told = run_inside("tests.lab.in_earnest", timeout=240)
+    assert told["conditional"] == ["yes", "yes"]  # by the product's own probe
+    assert told["first"] == ["ws-web-1-0001", "ws-web-1-0002", "ws-web-2-0001"]
+    assert "cannot read" in told["cut_off"]
+    assert told["meanwhile"] == 3  # nobody destroyed anything for want of a Store
+    assert told["then"] == told["living"]
+    assert len(told["then"]) == 2
+    assert told["reboots"] == [2, 1]  # node 1 built and removed, node 2 only built
 
 
 def test_who_has_another_key_is_told_so(server: S3Server) -> None:
