@@ -24,6 +24,7 @@ from tests.lab.inside import LAB
 from tests.lab.light import LightHost
 
 ZONE = "Europe/Berlin"
+ENDED = {"reboot": "reboot", "pulled": "power cut", "died": "crash", "power off": "shutdown"}
 ZONES = ("Etc/UTC", "Europe/Berlin", "America/New_York")  # of the nodes
 SCHEDULE = f"""\
 schedule:
@@ -80,7 +81,7 @@ class Timeline:
             for at, node in enumerate(estate.nodes):
                 if node.boots != boots[at]:
                     boots[at] = node.boots
-                    self._note(f"| {node.name} boots for the {node.boots}. time, after a {node.endings[-1]}")
+                    self._note(f"| {node.name} boots ({node.boots}), after a {ENDED[node.endings[-1]]}")
 
 
 def main(rate: str = "10") -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from providerscripts.servers.faults import Fault
 from tests.lab.clock import HURRIED, LabClock
 from tests.lab.cloud import Cloud, NameRack
 from tests.lab.inside import ROOT, run_inside
-from tests.lab.provider import LabProvider, install
+from tests.lab.provider import TRAITS, LabProvider, install
 from tests.providerscripts.servers.contract import CannotShow, ProviderContract, World
 
 
@@ -42,7 +43,8 @@ class TestContract(ProviderContract):
     def world(self, tmp_path):
         clock = LabClock(tmp_path, datetime.now(UTC), rate=50)
         with Cloud(clock, NameRack(), boot_delay=5.0, lag=5.0) as cloud:
-            provider = Unanswered(cloud.url, "web")
+            traits = replace(TRAITS, http_timeout=10.0)  # a test waits for what they add up to
+            provider = Unanswered(cloud.url, "web", traits)
 
             def script(verb: str, fault: Fault, seconds: float) -> None:
                 if fault is Fault.UNREACHABLE:
@@ -54,7 +56,7 @@ class TestContract(ProviderContract):
 
             yield World(
                 provider=provider,
-                another=lambda pool: LabProvider(cloud.url, pool),
+                another=lambda pool: LabProvider(cloud.url, pool, traits),
                 script=script,
                 truth=lambda: {machine.id for machine in cloud.living()},
                 made=lambda: len(cloud.machines),
