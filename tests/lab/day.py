@@ -81,7 +81,7 @@ class Timeline:
             for at, node in enumerate(estate.nodes):
                 if node.boots != boots[at]:
                     boots[at] = node.boots
-                    self._note(f"| {node.name} boots ({node.boots}), after a {ENDED[node.endings[-1]]}")
+                    self._note(f"| {node.name} boots ({node.boots}), after a {ENDED[node.endings[boots[at] - 2]]}")
 
 
 def main(rate: str = "10") -> dict[str, Any]:
