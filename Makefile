@@ -28,7 +28,7 @@ help:
 	@echo 'make test            make check, and the whole suite; TIER=full makes a skipped tier a failure'
 	@echo 'make check           ruff, mypy --strict, the floors'
 	@echo 'make guards          take each guard out, one by one, in a copy: a test must fail each time'
-	@echo 'make bench           what it costs, as ratios measured here'
+	@echo 'make bench           what it costs, as ratios measured here, into docs/speed.md'
 	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
 	@echo 'make picture         the demo, drawn as docs/demo.svg'
 	@echo 'make clean           remove .venv and the caches'
@@ -51,7 +51,7 @@ guards: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/python -m tests.guards.guards
 
 bench: $(STEP)/dev $(STEP)/product
-	@for it in tests/bench/*.py; do $(V)/bin/python $$it || exit; done
+	@$(V)/bin/python -m tests.bench.report
 
 # Which Python: $(PYTHON) if it is 3.11 or newer, else the first of the others that is.
 $(STEP)/venv: $(AGAIN)
