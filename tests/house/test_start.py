@@ -49,3 +49,22 @@ def test_adjust_scaling_on_a_directory_loads_no_client(checkout: Path, tmp_path:
     (tmp_path / "store").mkdir()  # an absent one is refused: it may be a mount that is missing
     assert loaded(checkout, tmp_path, "adjust-scaling", "5", "--yes") & HEAVY == set()
     assert "NO_WEBSERVERS=5" in (tmp_path / "store" / "scalingprofile" / "profile.cnf").read_text()
+
+
+def test_a_cycle_that_logs_in_nowhere_loads_no_ssh(
+    checkout: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTOSCALER_NODE", "1")
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "deployment.yaml").write_text("pool: web\nmode: observe\nprovider: {name: memory}\n")
+    assert loaded(checkout, tmp_path, "adjust-scaling", "2", "--yes") & HEAVY == set()
+    assert loaded(checkout, tmp_path, "cycle", "--cron") & {*HEAVY, "asyncio", "concurrent"} == set()
+
+
+def test_a_store_on_s3_loads_no_transfer_manager(checkout: Path) -> None:
+    code = "import providerscripts.store.client, sys; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, timeout=120, check=True
+    )
+    assert {"boto3", "s3transfer", "multiprocessing"} & set(done.stdout.split()) == set()
+    assert "botocore.session" in done.stdout.split()
