@@ -140,8 +140,8 @@ def test_the_program_must_be_somewhere(desk: Desk) -> None:
 
 def test_keys_of_this_shell_are_not_crons_and_it_says_so(desk: Desk) -> None:
     from helperscripts.ask import Ask
-    from helperscripts.settings import Settings
     from helperscripts.nodelines import notes_of_node
+    from helperscripts.settings import Settings
 
     desk.setenv("AWS_ACCESS_KEY_ID", "AKIA")
     ask = Ask()
