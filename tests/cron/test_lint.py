@@ -159,6 +159,18 @@ def test_an_entry_of_effect_on_one_day_of_the_week_is_of_effect() -> None:
     assert not told(MORNING, EVENING, "name: fri, at: 12:00, days: fri, up_to: 9")
 
 
+def test_what_is_of_effect_only_while_summer_time_turns_the_order_of_two_zones() -> None:
+    """06:00 UTC is 07:00 in Berlin in winter, before the morning, and 08:00 in summer, after it."""
+    entries = (
+        "name: morning, at: 07:30, up_to: 8", "name: calm, at: 06:00, zone: UTC, down_to: 3",
+        "name: noon, at: 12:00, up_to: 6",
+    )  # fmt: skip
+    for begins in ("2026-11-23T09:42:00Z", "2027-05-24T09:42:00Z"):  # noon raises in summer only
+        assert not [s for s in told(*entries, now=from_text(begins)) if "never changes anything" in s]
+    at_home = (entries[0], "name: calm, at: 07:00, down_to: 3", entries[2])
+    assert ["noon (up to 6) never changes" in s for s in told(*at_home)] == [True]
+
+
 def test_an_entry_that_never_falls_due() -> None:
     known = deployment(MORNING, EVENING)
     never = replace(known.schedule[0], name="never", days=frozenset())
