@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from autoscaler.entry import Entry
 from cron.table import Daily
-from cron.timetable import EARLY, LATE, Timetable
+from cron.timetable import Timetable
 from utilities.civil import local
 from utilities.instant import Instant
 
@@ -34,7 +34,7 @@ def entry_lines(entries: Sequence[Entry], now: Instant, machine: ZoneInfo) -> li
 
 def _lines(entry: Entry, now: Instant, machine: ZoneInfo) -> list[Daily]:
     days: dict[tuple[int, int], set[int]] = defaultdict(set)  # of (minute, hour), 0 is Sunday as for cron
-    for one in Timetable((entry,)).between(Instant(now - LATE), Instant(now + AHEAD + EARLY)):
+    for one in Timetable((entry,)).between(now, Instant(now + AHEAD)):
         there = local(one.at, machine)
         days[there.minute, there.hour].add(there.isoweekday() % 7)
     hours: dict[tuple[int, frozenset[int]], list[int]] = defaultdict(list)
