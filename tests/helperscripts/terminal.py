@@ -65,8 +65,8 @@ def terminal(
     argv: Sequence[str], environ: Mapping[str, str], columns: int = 90, rows: int = 24
 ) -> Iterator[Terminal]:
     """A terminal with this program in it."""
-    # A socket's path must be short.
-    with tempfile.TemporaryDirectory(prefix="t-", dir="/tmp") as folder:
+    # A socket's path must be short, so it is none of pytest's folders.
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
         usual = {"TERM": "xterm-256color", "LANG": "C.UTF-8", "PATH": os.environ["PATH"]}
         found = Terminal(Path(folder) / "s", {**usual, **environ}, (columns, rows), argv)
         try:

@@ -15,17 +15,11 @@ from helperscripts.pruning import MOST, prune_journal
 from providerscripts.store.file import FileStore
 from tests.helperscripts.desk import Desk
 from tests.helperscripts.machine import OperatorMachine
+from tests.worlds.memory import ToldClock
 from utilities.clock import SystemClock
 from utilities.instant import Instant, to_text
 
 DAY = 86400.0
-
-
-class Mad(SystemClock):
-    """Seventy years ahead."""
-
-    def now(self) -> Instant:
-        return Instant(super().now() + 70 * 365 * DAY)
 
 
 @pytest.fixture
@@ -33,7 +27,15 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk(tmp_path, monkeypatch)
     desk.deployment("")
     desk.state.mkdir()
+    stopped(monkeypatch)
     return desk
+
+
+def stopped(monkeypatch: pytest.MonkeyPatch, ahead: float = 0.0) -> None:
+    """It stays today, or so many seconds after, however late it gets while the test runs."""
+    clock = ToldClock()
+    clock.time = Instant(SystemClock().now() + ahead)
+    monkeypatch.setattr(wiring, "clock", lambda: clock)
 
 
 def fill(store: Path, days_ago: float, count: int) -> None:
@@ -73,7 +75,7 @@ def test_the_deployment_says_how_long(desk: Desk) -> None:
 def test_a_clock_in_another_year_removes_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(desk.folder / "store", 80, 30)
     with monkeypatch.context() as patched:
-        patched.setattr(wiring, "clock", Mad)
+        stopped(patched, 70 * 365 * DAY)
         assert prune_journal(Ask(), "web-1") == ""
     assert kept(desk.folder / "store") == 30
     fill(desk.folder / "store", 95, 2)
