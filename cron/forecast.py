@@ -15,11 +15,11 @@ from cron.timetable import LATE, Effect, Occurrence, Timetable
 from utilities.civil import kind_of, local, zone_of
 from utilities.instant import Instant
 
-__all__ = ["Forecast", "Turn", "clocks_note", "forecast"]
+__all__ = ["Forecast", "Happening", "clocks_note", "forecast"]
 
 
 @dataclass(frozen=True)
-class Turn:
+class Happening:
     """Something that falls due at `at`: an entry, or with `occurrence` None an override's end.
 
     `before` and `after` are the numbers wanted around it, within the limits. `lasting` is what holds after an
@@ -63,30 +63,30 @@ class Forecast:
     profile: Profile
     limits: Limits
     held: int
-    turns: tuple[Turn, ...]
+    happenings: tuple[Happening, ...]
 
     def number_at(self, moment: Instant) -> int:
         """The number wanted then, if a Cycle runs in time. `moment` is not before `at`."""
         number = self.held
-        for turn in self.turns:
-            if turn.at > moment:
+        for each in self.happenings:
+            if each.at > moment:
                 break
-            number = turn.after
+            number = each.after
         return number
 
     @property
-    def next(self) -> Turn | None:
+    def next(self) -> Happening | None:
         """The first one to come that changes the number."""
-        return next((turn for turn in self.turns if turn.changes and not turn.late), None)
+        return next((each for each in self.happenings if each.changes and not each.late), None)
 
     @property
-    def missed(self) -> tuple[Turn, ...]:
+    def missed(self) -> tuple[Happening, ...]:
         """Those that nobody applied, though a cron that fires late has had its time."""
-        return tuple(turn for turn in self.turns if turn.late and turn.at < self.at - LATE)
+        return tuple(each for each in self.happenings if each.late and each.at < self.at - LATE)
 
     def within(self, until: Instant) -> Forecast:
         """The same, ending earlier."""
-        return replace(self, until=until, turns=tuple(turn for turn in self.turns if turn.at <= until))
+        return replace(self, until=until, happenings=tuple(each for each in self.happenings if each.at <= until))
 
 
 def forecast(
@@ -98,7 +98,7 @@ def forecast(
     """
     tight = tighten(limits, profile)
     held = wanted(profile, tight, now).webservers
-    turns: list[Turn] = []
+    happenings: list[Happening] = []
     number, current = held, profile
     due = {one.at for one in timetable.between(now, until)} | {now}
     if profile.override_until is not None and now < profile.override_until <= until:
@@ -106,22 +106,22 @@ def forecast(
     for at in sorted(due):
         if at > now and current.override_until is not None and not current.overridden(at):
             after = wanted(current, tight, at).webservers
-            turns.append(Turn(at, None, number, after, f"{_whose(current)} of {current.webservers} ends"))
+            happenings.append(Happening(at, None, number, after, f"{_whose(current)} of {current.webservers} ends"))
             number = after
         before = current
         for effect in timetable.effects(before, limits, modified, at):
             after = wanted(effect.profile, tight, at).webservers
-            turns.append(_turn(effect, current, number, after, at, now))
+            happenings.append(_happening(effect, current, number, after, at, now))
             number, current = after, effect.profile
         current = end_override(current, at) or current
         if current != before:
             modified = at
-    return Forecast(now, until, profile, tight, held, tuple(turns))
+    return Forecast(now, until, profile, tight, held, tuple(happenings))
 
 
-def _turn(effect: Effect, profile: Profile, before: int, after: int, at: Instant, now: Instant) -> Turn:
+def _happening(effect: Effect, profile: Profile, before: int, after: int, at: Instant, now: Instant) -> Happening:
     one = effect.occurrence
-    return Turn(
+    return Happening(
         one.at,
         one,
         before,

@@ -15,7 +15,7 @@ from autoscaler.deployment import Deployment
 from autoscaler.entry import DAYS, Aim, Entry, days_text
 from autoscaler.profile import Profile
 from autoscaler.wish import Limits
-from cron.forecast import Forecast, Turn, clocks_note, forecast
+from cron.forecast import Forecast, Happening, clocks_note, forecast
 from cron.timetable import Occurrence, Timetable
 from utilities.civil import local, zone_of
 from utilities.instant import Instant
@@ -94,9 +94,9 @@ def _walks(timetable: Timetable, limits: Limits, now: Instant) -> list[Forecast]
             whole = forecast(
                 timetable, Profile(webservers=number), limits, begin, begin, Instant(settled + 2 * WEEK)
             )
-            turns = tuple(turn for turn in whole.turns if turn.at > settled)
+            happenings = tuple(each for each in whole.happenings if each.at > settled)
             walks.append(
-                Forecast(settled, whole.until, whole.profile, limits, whole.number_at(settled), turns)
+                Forecast(settled, whole.until, whole.profile, limits, whole.number_at(settled), happenings)
             )
     return walks
 
@@ -199,7 +199,7 @@ def _drift(entries: Sequence[Entry], walks: Sequence[Forecast], limits: Limits) 
         return
     # An `up_to` holds a fall, a `down_to` a rise; without one it goes on to the limit, from wherever it began.
     ends = {max(1, limits.min), limits.max}
-    if any(ends <= {turn.after for turn in walk.turns} for walk in walks):
+    if any(ends <= {each.after for each in walk.happenings} for walk in walks):
         return  # it swings from limit to limit, which sets it right too
     grows = more > fewer
     end = f"max {limits.max}" if grows else f"min {max(1, limits.min)}"
@@ -213,9 +213,9 @@ def _drift(entries: Sequence[Entry], walks: Sequence[Forecast], limits: Limits) 
 def _no_effect(entries: Sequence[Entry], walks: Sequence[Forecast]) -> Iterator[Finding]:
     if len({entry.up for entry in entries}) == 1:
         return  # told already, with the reason
-    effective = {turn.name for walk in walks for turn in walk.turns if turn.changes}
+    effective = {each.name for walk in walks for each in walk.happenings if each.changes}
     for entry in entries:
-        held = sorted({turn.after for walk in walks for turn in walk.turns if turn.name == entry.name})
+        held = sorted({each.after for walk in walks for each in walk.happenings if each.name == entry.name})
         if entry.name in effective or not held:
             continue
         told = f"{held[0]}" if len(held) == 1 else f"{held[0]} to {held[-1]}"
@@ -239,20 +239,20 @@ def _kept(entries: Sequence[Entry], walks: Sequence[Forecast]) -> Iterator[Findi
                     yield finding
 
 
-def _sides(walk: Forecast, up: bool) -> Iterator[tuple[list[Turn], Turn]]:
+def _sides(walk: Forecast, up: bool) -> Iterator[tuple[list[Happening], Happening]]:
     """Of each run of raises (or of the other way) all of it, and what turns it round."""
-    run: list[Turn] = []
-    for turn in walk.turns:
-        if not turn.changes:
+    run: list[Happening] = []
+    for each in walk.happenings:
+        if not each.changes:
             continue
-        if (turn.after > turn.before) is up:
-            run.append(turn)
+        if (each.after > each.before) is up:
+            run.append(each)
         elif run:
-            yield run, turn
+            yield run, each
             run = []
 
 
-def _span(entries: Sequence[Entry], a: Turn, b: Turn, up: bool) -> Finding | None:
+def _span(entries: Sequence[Entry], a: Happening, b: Happening, up: bool) -> Finding | None:
     """A raise of one day that is lowered only days later; or a low that lasts though something is there to lower."""
     if a.occurrence is None:
         return None
@@ -280,10 +280,10 @@ def _span(entries: Sequence[Entry], a: Turn, b: Turn, up: bool) -> Finding | Non
     return None
 
 
-def _there(turn: Turn) -> datetime:
-    zone = turn.occurrence.entry.zone if turn.occurrence else "UTC"
-    return local(turn.at, zone_of(zone))
+def _there(one: Happening) -> datetime:
+    zone = one.occurrence.entry.zone if one.occurrence else "UTC"
+    return local(one.at, zone_of(zone))
 
 
-def _days_between(a: Turn, b: Turn) -> int:
+def _days_between(a: Happening, b: Happening) -> int:
     return int((_there(b).date() - _there(a).date()).days)

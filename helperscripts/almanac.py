@@ -14,7 +14,7 @@ from autoscaler.deployment import Deployment
 from autoscaler.entry import Aim, Entry
 from autoscaler.profile import Profile
 from cron.daily import read_event
-from cron.forecast import Forecast, Turn, forecast
+from cron.forecast import Forecast, Happening, forecast
 from cron.timetable import Timetable
 from helperscripts.screen import ago
 from utilities.civil import instant_of, local, zone_of
@@ -81,20 +81,20 @@ class Almanac:
 
         `replayed`: what is wanted after that has been applied which nobody applied yet.
         """
-        turn = None if replayed else self._waiting()
-        if turn is not None:
-            return f"until a node applies {turn.name} of {self.wall.named(turn.at)}, {turn.does}"
-        turn = self.forecast.next
-        if turn is None:
+        one = None if replayed else self._waiting()
+        if one is not None:
+            return f"until a node applies {one.name} of {self.wall.named(one.at)}, {one.does}"
+        one = self.forecast.next
+        if one is None:
             return ""
-        left = ago(turn.at - self.forecast.at)
-        then = f"{turn.name}, {turn.does}" if turn.occurrence else f"the override ends in {left}, then {turn.after}"
-        return f"until {self.wall.named(turn.at)}: {then}"
+        left = ago(one.at - self.forecast.at)
+        then = f"{one.name}, {one.does}" if one.occurrence else f"the override ends in {left}, then {one.after}"
+        return f"until {self.wall.named(one.at)}: {then}"
 
     def missed(self) -> list[str]:
         """What fell due and nobody has applied: a sentence for what will be, one for what is too late for that."""
-        coming = [turn for turn in self.forecast.missed if not turn.lapsed]
-        lapsed = [turn for turn in self.forecast.missed if turn.lapsed]
+        coming = [each for each in self.forecast.missed if not each.lapsed]
+        lapsed = [each for each in self.forecast.missed if each.lapsed]
         told = []
         if coming:
             told.append(f"{self._due(coming)} and no node has applied {'it' if len(coming) == 1 else 'them'}")
@@ -108,55 +108,55 @@ class Almanac:
         return replace(self, forecast=self.forecast.within(_midnight(self.wall, days)))
 
     def rows(self, several: bool) -> Iterator[tuple[str, ...]]:
-        """Of each turn: day, time, zone where there are several, entry, from -> to, note."""
+        """Of each happening: day, time, zone where there are several, entry, from -> to, note."""
         last = ""
-        for turn in self.forecast.turns:
-            zone = zone_of(turn.occurrence.entry.zone) if several and turn.occurrence else self.wall.zone
-            there = local(turn.at, zone)
+        for each in self.forecast.happenings:
+            zone = zone_of(each.occurrence.entry.zone) if several and each.occurrence else self.wall.zone
+            there = local(each.at, zone)
             day = f"{there:%a} {there.day:>2} {there:%b}"
-            late = [f"fell due {ago(self.forecast.at - turn.at)} ago"] if turn.late else []
+            late = [f"fell due {ago(self.forecast.at - each.at)} ago"] if each.late else []
             yield (
                 "" if day == last else day,
                 there.strftime("%H:%M:%S" if there.second else "%H:%M"),
                 *([zone.key] if several else []),
-                turn.name or "(override)",
-                f"{turn.before} -> {turn.after}" if turn.changes else str(turn.after),
-                "; ".join([*late, turn.note]) if turn.note else "".join(late),
+                each.name or "(override)",
+                f"{each.before} -> {each.after}" if each.changes else str(each.after),
+                "; ".join([*late, each.note]) if each.note else "".join(late),
             )
             last = day
 
-    def plain(self, turn: Turn | None) -> dict[str, Any] | None:
-        """A turn for --json."""
-        if turn is None:
+    def plain(self, one: Happening | None) -> dict[str, Any] | None:
+        """One for --json."""
+        if one is None:
             return None
-        zone = zone_of(turn.occurrence.entry.zone) if turn.occurrence else self.wall.zone
+        zone = zone_of(one.occurrence.entry.zone) if one.occurrence else self.wall.zone
         return {
-            "at": to_text(turn.at),
-            "local": local(turn.at, zone).isoformat(timespec="seconds"),
+            "at": to_text(one.at),
+            "local": local(one.at, zone).isoformat(timespec="seconds"),
             "zone": zone.key,
-            "entry": turn.name or None,
-            "does": turn.does,
-            "from": turn.before,
-            "to": turn.after,
-            "after_override": turn.lasting,
-            "note": turn.note,
-            "late": round(self.forecast.at - turn.at, 3) if turn.late else None,
-            "lapsed": turn.lapsed,
+            "entry": one.name or None,
+            "does": one.does,
+            "from": one.before,
+            "to": one.after,
+            "after_override": one.lasting,
+            "note": one.note,
+            "late": round(self.forecast.at - one.at, 3) if one.late else None,
+            "lapsed": one.lapsed,
         }
 
-    def _waiting(self) -> Turn | None:
+    def _waiting(self) -> Happening | None:
         """What fell due and changes the number as soon as a node applies it."""
-        return next((turn for turn in self.forecast.turns if turn.late and turn.changes), None)
+        return next((each for each in self.forecast.happenings if each.late and each.changes), None)
 
     def _end(self) -> str:
-        turn = self._waiting()
-        if turn is not None:
-            return f"until a node applies {turn.name} of {self.wall.moment(turn.at)} ({turn.does})"
-        turn = self.forecast.next
-        if turn is None:
+        one = self._waiting()
+        if one is not None:
+            return f"until a node applies {one.name} of {self.wall.moment(one.at)} ({one.does})"
+        one = self.forecast.next
+        if one is None:
             days = round((self.forecast.until - self.forecast.at) / 86400)
             return f"and nothing changes it in the coming {days} days"
-        return f"until {self.wall.moment(turn.at)} ({turn.name}: {turn.does})"
+        return f"until {self.wall.moment(one.at)} ({one.name}: {one.does})"
 
     def _origin(self) -> str:
         profile, wall = self.forecast.profile, self.wall
@@ -172,16 +172,16 @@ class Almanac:
         """Which entry says what holds after the override; empty when none is known to."""
         seen = self.forecast
         after = seen.number_at(end)
-        during = [turn.name for turn in seen.turns if turn.occurrence and turn.at <= end]
+        during = [each.name for each in seen.happenings if each.occurrence and each.at <= end]
         events = [read_event(event.id) for event in sorted(seen.profile.applied, key=lambda event: event.at)]
         before = [event.what for event in events if event is not None and event.node is None]
         told = {entry.name: entry.number for entry in self.entries if entry.aim is not Aim.BY}
         return next((f" ({name})" for name in reversed([*before, *during]) if told.get(name) == after), "")
 
-    def _due(self, turns: Sequence[Turn]) -> str:
-        named = [f"{turn.name} of {self.wall.named(turn.at)} ({turn.does})" for turn in turns]
-        first = f"{ago(self.forecast.at - turns[0].at)} ago"
-        if len(turns) == 1:
+    def _due(self, happenings: Sequence[Happening]) -> str:
+        named = [f"{each.name} of {self.wall.named(each.at)} ({each.does})" for each in happenings]
+        first = f"{ago(self.forecast.at - happenings[0].at)} ago"
+        if len(happenings) == 1:
             return f"entry {named[0]} fell due {first}"
         return f"entries {', '.join(named[:-1])} and {named[-1]} fell due, the first {first},"
 

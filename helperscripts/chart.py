@@ -57,7 +57,7 @@ def _cells(seen: Forecast, wall: Wall, day: date, columns: int) -> list[int | No
             cells.append(None)
         else:
             first = Instant(max(begin, seen.at))
-            inside = [turn.after for turn in seen.turns if first < turn.at < end]
+            inside = [each.after for each in seen.happenings if first < each.at < end]
             cells.append(max(seen.number_at(first), *inside) if inside else seen.number_at(first))
     return cells
 

@@ -168,7 +168,7 @@ def _none(ask: Ask, almanac: Almanac | None) -> None:
             "sentence": "; ".join(filter(None, (held, sentence))),
             "wanted": None if almanac is None else almanac.forecast.held,
             "next": None,
-            **{key: [] for key in ("missed", "turns", "entries", "findings")},
+            **{key: [] for key in ("missed", "happenings", "entries", "findings")},
         }
     )
     ask.say(
@@ -237,8 +237,8 @@ def _plain(almanac: Almanac, shown: Almanac, found: Sequence[Finding]) -> dict[s
         if end is not None and seen.profile.overridden(seen.at)
         else None,
         "next": almanac.plain(seen.next),
-        "missed": [almanac.plain(turn) for turn in seen.missed],
-        "turns": [almanac.plain(turn) for turn in shown.forecast.turns],
+        "missed": [almanac.plain(each) for each in seen.missed],
+        "happenings": [almanac.plain(each) for each in shown.forecast.happenings],
         "entries": [
             {"name": e.name, "line": e.line, "sentence": e.sentence(), "zone": e.zone} for e in almanac.entries
         ],

@@ -48,7 +48,7 @@ def seen(
 
 
 def told(found: Forecast) -> list[tuple[str, int, int, str]]:
-    return [(turn.name, turn.before, turn.after, turn.note) for turn in found.turns]
+    return [(each.name, each.before, each.after, each.note) for each in found.happenings]
 
 
 def profile_of(number: int, **more: Any) -> Profile:
@@ -110,9 +110,9 @@ def same(these: tuple[Entry, ...], begin: tuple[Profile, Limits, Instant, Instan
     for at, number in minutes(timetable, profile, limits, modified, now, until):
         assert found.number_at(at) == number, (at, these)
     before = found.held
-    for turn in found.turns:
-        assert turn.before == before
-        before = turn.after
+    for each in found.happenings:
+        assert each.before == before
+        before = each.after
 
 
 @given(entries(), beginnings())
@@ -148,7 +148,7 @@ def test_a_week_is_what_a_cycle_a_minute_wants(
 def test_a_day_up_and_down() -> None:
     found = seen(MORNING, EVENING, profile=profile_of(3), now=MONDAY, days=1)
     assert told(found) == [("morning", 3, 8, ""), ("evening", 8, 3, "")]
-    assert [turn.at for turn in found.turns] == [MONDAY + 6.5 * 3600, MONDAY + 16.5 * 3600]
+    assert [each.at for each in found.happenings] == [MONDAY + 6.5 * 3600, MONDAY + 16.5 * 3600]
     assert found.next is not None
     assert found.next.name == "morning"
     assert found.missed == ()
@@ -181,8 +181,8 @@ def test_an_override_holds_back_and_ends_into_what_was_held_back() -> None:
         ("", 12, 8, "alice's override of 12 ends"),
         ("evening", 8, 3, ""),
     ]
-    assert found.turns[0].lasting == 8
-    assert found.turns[1].at == noon
+    assert found.happenings[0].lasting == 8
+    assert found.happenings[1].at == noon
     assert found.number_at(Instant(noon - 1)) == 12
     assert found.number_at(noon) == 8
 
@@ -198,10 +198,10 @@ def test_what_was_missed_comes_first_and_the_number_held_is_still_the_old_one() 
     now = Instant(MONDAY + 6.5 * 3600 + 35 * 60)
     found = seen(MORNING, EVENING, profile=profile_of(3), now=now, modified=MONDAY, days=0.5)
     assert found.held == 3
-    assert [(turn.name, turn.late, turn.after) for turn in found.turns] == [
+    assert [(each.name, each.late, each.after) for each in found.happenings] == [
         ("morning", True, 8), ("evening", False, 3),
     ]  # fmt: skip
-    assert [turn.name for turn in found.missed] == ["morning"]
+    assert [each.name for each in found.missed] == ["morning"]
     assert found.number_at(now) == 8
     assert found.next is not None
     assert found.next.name == "evening"
@@ -210,44 +210,44 @@ def test_what_was_missed_comes_first_and_the_number_held_is_still_the_old_one() 
 def test_what_cron_may_still_apply_in_time_is_not_called_missed() -> None:
     now = Instant(MONDAY + 6.5 * 3600 + 60)
     found = seen(MORNING, profile=profile_of(3), now=now, modified=MONDAY)
-    assert found.turns[0].late
+    assert found.happenings[0].late
     assert found.missed == ()
 
 
 def test_what_lapsed_changes_nothing() -> None:
     now = Instant(MONDAY + 20 * 3600)
     found = seen(MORNING, profile=profile_of(3), now=now, modified=MONDAY, days=0.1)
-    assert [(turn.name, turn.lapsed, turn.after) for turn in found.missed] == [("morning", True, 3)]
+    assert [(each.name, each.lapsed, each.after) for each in found.missed] == [("morning", True, 3)]
 
 
 def test_what_was_applied_already_is_not_told_again() -> None:
     now = Instant(MONDAY + 6.5 * 3600 - 30)  # a clock that is ahead fired it half a minute early
     first = seen(MORNING, profile=profile_of(3), now=now)
-    assert [turn.name for turn in first.turns][:1] == ["morning"]
+    assert [each.name for each in first.happenings][:1] == ["morning"]
     timetable = Timetable([MORNING])
     edit = timetable.applied(profile_of(3), timetable.between(now, Instant(now + 60))[0], Limits(), now)
     assert edit.profile is not None
     found = seen(MORNING, profile=edit.profile, now=now, days=0.5)
     assert found.held == 8
-    assert found.turns == ()
+    assert found.happenings == ()
 
 
 def test_the_changes_of_the_clocks_are_told() -> None:
     night = entry("night", "02:30", Aim.DOWN_TO, 2)
     spring = seen(night, profile=profile_of(8), now=from_text("2027-03-27T12:00:00Z"), days=1)
-    assert spring.turns[0].note == "clocks go forward: 02:30 does not exist, done at 03:00"
-    assert spring.turns[0].at == from_text("2027-03-28T01:00:00Z")
+    assert spring.happenings[0].note == "clocks go forward: 02:30 does not exist, done at 03:00"
+    assert spring.happenings[0].at == from_text("2027-03-28T01:00:00Z")
     autumn = seen(night, profile=profile_of(8), now=from_text("2026-10-24T12:00:00Z"), days=1)
-    assert autumn.turns[0].note == "clocks go back: 02:30 comes twice, done at the first"
-    assert autumn.turns[0].at == from_text("2026-10-25T00:30:00Z")
-    assert len(autumn.turns) == 1
+    assert autumn.happenings[0].note == "clocks go back: 02:30 comes twice, done at the first"
+    assert autumn.happenings[0].at == from_text("2026-10-25T00:30:00Z")
+    assert len(autumn.happenings) == 1
 
 
 def test_a_shorter_forecast_is_the_beginning_of_the_longer_one() -> None:
     whole = seen(MORNING, EVENING, profile=profile_of(3), now=MONDAY)
     part = whole.within(Instant(MONDAY + DAY))
     assert part == seen(MORNING, EVENING, profile=profile_of(3), now=MONDAY, days=1)
-    assert len(whole.turns) == 12
+    assert len(whole.happenings) == 12
 
 
 def test_a_mode_that_is_not_served_is_no_forecast() -> None:
