@@ -59,12 +59,3 @@ def test_a_cycle_that_logs_in_nowhere_loads_no_ssh(
     (tmp_path / "store" / "deployment.yaml").write_text("pool: web\nmode: observe\nprovider: {name: memory}\n")
     assert loaded(checkout, tmp_path, "adjust-scaling", "2", "--yes") & HEAVY == set()
     assert loaded(checkout, tmp_path, "cycle", "--cron") & {*HEAVY, "asyncio", "concurrent"} == set()
-
-
-def test_a_store_on_s3_loads_no_transfer_manager(checkout: Path) -> None:
-    code = "import providerscripts.store.client, sys; print(*sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=checkout, capture_output=True, text=True, timeout=120, check=True
-    )
-    assert {"boto3", "s3transfer", "multiprocessing"} & set(done.stdout.split()) == set()
-    assert "botocore.session" in done.stdout.split()

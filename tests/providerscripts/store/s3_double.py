@@ -31,6 +31,7 @@ class Double(ThreadingHTTPServer):
         self.lock = threading.Lock()
         self.objects: dict[str, tuple[bytes, float]] = {}
         self.puts: list[tuple[str, str, int]] = []  # key, conditions, status
+        self.heads: list[dict[str, str]] = []  # of every request, names in small letters
         self.conditions = "both"
         self.refuse: tuple[int, str] | None = None  # status and code for every request
         self.refuse_puts: tuple[int, str] | None = None
@@ -84,6 +85,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(status, body, Content_Type="application/xml")
 
     def ready(self) -> bool:
+        self.server.heads.append({name.lower(): value for name, value in self.headers.items()})
         if self.server.slow:
             time.sleep(self.server.slow)
         if self.server.refuse:

@@ -277,6 +277,36 @@ def test_etags_are_sent_quoted_or_not(double: Double, on_double: Make) -> None:
     assert [said[-1:] == '"' for _, said, _ in double.puts] == [False, True, False]
 
 
+def test_no_checksum_is_sent_or_asked_for(double: Double, on_double: Make) -> None:
+    """Several vendors refuse the headers, and the chunked encoding that comes along with them."""
+    store = on_double()
+    written = store.create("a", b"1")
+    store.swap("a", b"2", written.version)
+    store.put("a", b"3")
+    store.get("a")
+    assert len(double.heads) == 4
+    for head in double.heads:
+        assert [name for name in head if "checksum" in name or name == "x-amz-trailer"] == []
+        assert "aws-chunked" not in head.get("content-encoding", "")
+        assert not head["x-amz-content-sha256"].startswith("STREAMING")
+
+
+def test_opening_a_client_looks_into_no_other_service() -> None:
+    """The loader leans on botocore's own one: each directory of its data that is listed costs time in every tick."""
+    script = (
+        "import os, sys, botocore; data = os.path.join(os.path.dirname(botocore.__file__), 'data'); seen = [];"
+        "sys.addaudithook(lambda what, about: what in ('os.listdir', 'os.scandir') and seen.append(str(about[0])));"
+        "from providerscripts.store.client import open_client;"
+        "client = open_client('http://127.0.0.1:1', 'x', 'path', ('k', 's', None), (1.0, 1.0, 1));"
+        "print(client.meta.service_model.service_name, *{p for p in seen if p.startswith(data)})"
+    )
+    here = Path(__file__).resolve().parents[3]
+    out = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=True, text=True)
+    service, *looked = out.stdout.split()
+    assert service == "s3"
+    assert {Path(place).name for place in looked} <= {"s3"}, looked
+
+
 def test_every_sentence_can_be_formed() -> None:
     for text in (*_CODES.values(), *_STATUS.values(), *_TYPES.values()):
         assert text.format(bucket="b", doubt="").count("{") == 0
