@@ -85,9 +85,10 @@ class Pulse:
         self.counted = False  # does the Store know of this run?
 
     def listen(self) -> Heartbeat:
-        """The heartbeat with this run in it, which is not written yet. HeldElsewhere when another machine beats here,
+        """The heartbeat with this run in it, which is not written yet.
 
-        DocumentFault, StoreUnreachable. A run that has done nothing may go uncounted, and its number to the next.
+        HeldElsewhere when another machine beats here, DocumentFault, StoreUnreachable. A run that has done nothing
+        may go uncounted, and its number to the next.
         """
         before, _ = self._read()
         if self._ours is None:
@@ -98,9 +99,10 @@ class Pulse:
         return replace(before, runs={**before.runs, self._kind: self._ours})
 
     def beat(self, **changes: object) -> Heartbeat:
-        """Write what changed since the last beat, this run's number among it. As `listen`; HeldElsewhere also after
+        """Write what changed since the last beat, this run's number among it.
 
-        ten lost races, and when another run of this kind was counted since we listened: two would bear one number.
+        As `listen`; HeldElsewhere also after ten lost races, and when another run of this kind was counted since we
+        listened: two would bear one number.
         """
         if self._ours is None:
             self.listen()

@@ -1,5 +1,4 @@
-"""What botocore raises, as one sentence that names endpoint and bucket and the way out. Never a secret in
-it.
+"""What botocore raises, as one sentence that names endpoint and bucket and the way out. Never a secret in it.
 
 Only error codes are passed on, not the endpoint's own prose: that may repeat a key or a signed request.
 """
