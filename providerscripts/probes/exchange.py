@@ -23,6 +23,7 @@ __all__ = ["Exchange", "get_all"]
 
 _AT_ONCE = 128  # each may hold a body and a half of memory
 _MOST = 65536
+_FLOOD = 16 * _MOST  # bytes besides the body: chunks of one byte each need five more; http.client knows no bound
 _STATUS = re.compile(rb"HTTP/1\.\d (\d{3})[ \r\n]")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,15})[ \t]*\r?$", re.MULTILINE | re.IGNORECASE)
@@ -71,11 +72,20 @@ class Exchange:
         self._came += piece
         if piece and not self._ripe():
             return None
-        response = _Response(_Came(bytes(self._came), not piece))
+        return self._read(not piece)
+
+    def last(self) -> tuple[Heard, str] | None:
+        """What http.client makes of what came, where it needs no more: its eye is better than `_ripe`'s."""
+        return self._read(False) if self._came else None
+
+    def _read(self, ended: bool) -> tuple[Heard, str] | None:
+        response = _Response(_Came(bytes(self._came), ended))
         try:
             response.begin()
             return judged(response, self._wish)
         except _More:
+            if len(self._came) > _FLOOD + self._wish.body_limit:
+                return Heard.BAD, "not HTTP: a flood without an end"
             # each byte that lacks takes one at least; the rest is so that no trickle is read again for each byte
             lacking = self._wish.body_limit - response.got - PIECE
             self._next = len(self._came) + max(64, lacking if self._head else len(self._came))
@@ -112,7 +122,7 @@ class Exchange:
             length = _LENGTH.search(head)
             self._enough = self._head + (min(int(length[1]), limit) if length else limit)
         else:
-            self._next = max(self._next, self._head + limit)
+            self._next = self._head + limit
         return True
 
 

@@ -33,6 +33,9 @@ class Talk(Protocol):
     def step(self, sock: socket.socket) -> tuple[Heard, str] | None:
         """Go on now that it may; the answer, or None while there is none. OSError as the system says it."""
 
+    def last(self) -> tuple[Heard, str] | None:
+        """The answer in what came, now that no more will come in time; None when there is none."""
+
 
 def sweep(
     rung: RungName,
@@ -153,14 +156,16 @@ class Sweep:
             try:
                 answer = self._step(sock, key.events)
             except OSError as err:
-                answer = heard_of(err)
+                answer = self._last(sock) or heard_of(err)
+            except Exception as err:  # noqa: BLE001 - one webserver's bytes must not end the sweep of all
+                answer = _failed(err)
             if answer is not None:
                 self._settle(sock, *answer)
         now = time.monotonic()
         while self._expiries and (self._expiries[0][0] <= now or self._expiries[0][2] not in self._open):
             sock = heapq.heappop(self._expiries)[2]
             if sock in self._open:
-                self._settle(sock, Heard.SILENT, "no answer in time")
+                self._settle(sock, *(self._last(sock) or (Heard.SILENT, "no answer in time")))
 
     def _step(self, sock: socket.socket, waited_for: int) -> tuple[Heard, str] | None:
         if sock not in self._talking:
@@ -179,6 +184,12 @@ class Sweep:
             self._selector.modify(sock, talk.wants)
         return answer
 
+    def _last(self, sock: socket.socket) -> tuple[Heard, str] | None:
+        try:
+            return self._talking[sock].last() if sock in self._talking else None
+        except Exception as err:  # noqa: BLE001 - as above
+            return _failed(err)
+
     def _settle(self, sock: socket.socket, heard: Heard, detail: str) -> None:
         name, started = self._forget(sock)
         self._readings[name] = Reading(self._rung, heard, detail, (time.monotonic() - started) * 1000)
@@ -188,6 +199,11 @@ class Sweep:
         sock.close()
         self._talking.pop(sock, None)
         return self._open.pop(sock)
+
+
+def _failed(err: Exception) -> tuple[Heard, str]:
+    """A fault of ours says nothing of the webserver."""
+    return Heard.UNKNOWN, f"the probe itself failed: {type(err).__name__}: {err}"
 
 
 def _itself(sock: socket.socket) -> bool:

@@ -43,6 +43,13 @@ _WORDS = {
 Place = tuple[socket.AddressFamily, Any]
 
 
+def _found(address: str, port: int, flags: int = 0) -> list[Any]:
+    try:
+        return socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=flags)
+    except UnicodeError:  # a..b, or a label of more than 63 characters
+        raise socket.gaierror(socket.EAI_NONAME, "no host can be called so") from None
+
+
 def place(address: str, port: int, numeric: bool = False) -> Place:
     """(family, socket address) of an IPv4 or IPv6 address, at once.
 
@@ -52,11 +59,11 @@ def place(address: str, port: int, numeric: bool = False) -> Place:
     if not 0 < port < 65536:  # the resolver would take it modulo 65536
         raise OSError(errno.EINVAL, f"there is no port {port}")
     try:
-        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        found = _found(address, port, socket.AI_NUMERICHOST)
     except socket.gaierror:
         if numeric:
             raise
-        found = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)
+        found = _found(address, port)
     family, _, _, _, there = found[0]
     return family, there
 

@@ -436,3 +436,71 @@ def test_nginx_with_tls_and_two_sites(tmp_path: Path) -> None:
     finally:
         server.terminate()
         server.wait(20)
+
+
+# --- What one webserver says is its own affair ----------------------------------------------------------------
+
+
+def kept_open(head: bytes, body: bytes) -> contextlib.AbstractContextManager[tuple[str, int]]:
+    """A server that says this and then neither closes nor says more."""
+
+    def talk(sock: socket.socket) -> None:
+        sock.recv(9999)
+        sock.sendall(b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + body)
+        sock.recv(1)  # until the prober goes
+
+    return stub(talk)
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "body"),
+    [
+        (CHUNKED, b"2\r\nhi\r\n0\r\n\r\nX"),
+        (CHUNKED, b"2\r\nhi\r\n0\n\n"),
+        (b"Transfer-Encoding: identity\r\nContent-Length: 2\r\n", b"hi"),
+        (b"Content-Length:\r\n 2\r\n", b"hi"),
+        (b"Content-Length: +2\r\n", b"hi"),
+    ],
+    ids=["bytes behind the last chunk", "chunks end in bare line ends", "identity", "folded length", "signed length"],
+)
+def test_an_answer_that_is_whole_is_heard_though_the_server_stays(head: bytes, body: bytes) -> None:
+    with kept_open(head, body) as place:
+        assert said(ask(place, patience=1.0)) == (Heard.GOOD, "HTTP 200")
+
+
+def test_a_body_limit_is_enough_of_a_page_without_an_end() -> None:
+    with kept_open(CHUNKED, b"ff\r\n" + b"x" * 255) as place:
+        assert said(ask(place, Http(body_limit=100))) == (Heard.GOOD, "HTTP 200")
+
+
+def test_a_flood_is_no_answer() -> None:
+    def talk(sock: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+
+    with stub(talk) as place:
+        assert said(ask(place)) == (Heard.BAD, "not HTTP: a flood without an end")
+
+
+def test_what_python_cannot_read_ends_nobody_elses_probe() -> None:
+    odd = b"Content-Type: multipart/x; boundary*=a; boundary*1*=b\r\nContent-Length: 2\r\n"
+    with kept_open(odd, b"hi") as evil, kept_open(b"Content-Length: 2\r\n", b"hi") as good:
+        targets = [Target("evil", *evil, 22), Target("good", *good, 22)]
+        heard = LadderProber().ask(Rung(RungName.SERVING, 2.0), targets, LONG)
+    assert said(heard["good"]) == (Heard.GOOD, "HTTP 200")
+    assert heard["evil"].heard is Heard.UNKNOWN
+    assert heard["evil"].detail.startswith("the probe itself failed: TypeError")
+
+
+@pytest.mark.parametrize("address", ["a..b", "x" * 70 + ".example"])
+@pytest.mark.parametrize("rung", [RungName.REACHABLE, RungName.SERVING])
+def test_a_name_that_can_be_nobodys_is_its_own_trouble(rung: RungName, address: str) -> None:
+    with kept_open(b"Content-Length: 2\r\n", b"hi") as good:
+        targets = [Target("bad", address, 80, 22), Target("good", *good, 22)]
+        heard = LadderProber().ask(Rung(rung, 2.0), targets, LONG)
+    assert heard["good"].heard is Heard.GOOD
+    assert said(heard["bad"]) == (Heard.UNKNOWN, "its name cannot be resolved: no host can be called so")
