@@ -13,12 +13,16 @@ from botocore.session import Session as Engine
 __all__ = ["open_client"]
 
 
-class _OnlyS3(Loader):
-    """Finds the data of S3 without a look into every other service's directory, four hundred of them: 20 ms."""
+#: S3, and whom botocore's chain of credentials asks for a role, a web identity or a single sign-on.
+_SERVICES = ["s3", "sts", "sso", "sso-oidc", "signin"]
+
+
+class _FewServices(Loader):
+    """Finds the data of a service without a look into every other one's directory, four hundred of them: 20 ms."""
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002
-        """Of all services, the one that is asked for."""
-        return ["s3"]
+        """Of all services, those that are asked for."""
+        return list(_SERVICES)
 
 
 def open_client(
@@ -36,7 +40,7 @@ def open_client(
     engine = Engine()
     data = engine.get_config_variable("data_path")
     places = [os.path.expanduser(os.path.expandvars(place)) for place in data.split(os.pathsep)] if data else None
-    engine.register_component("data_loader", _OnlyS3(extra_search_paths=places))
+    engine.register_component("data_loader", _FewServices(extra_search_paths=places))
     connect, read, attempts = timing
     return Session(*keys, botocore_session=engine).client(
         "s3",

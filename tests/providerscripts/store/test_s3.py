@@ -321,3 +321,30 @@ def test_nothing_is_imported_before_it_is_used() -> None:
     here = Path(__file__).resolve().parents[3]
     out = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=True, text=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("way", ["role", "web identity", "single sign-on"])
+def test_credentials_may_be_asked_of_another_service(way: str, tmp_path: Path) -> None:
+    """Nobody answers there: what counts is that the request is made, and not refused by our own client."""
+    profile = {
+        "role": "role_arn=arn:aws:iam::123456789012:role/x\nsource_profile=base\n",
+        "web identity": f"role_arn=arn:aws:iam::123456789012:role/x\nweb_identity_token_file={tmp_path}/token\n",
+        "single sign-on": "sso_session=s\nsso_account_id=123456789012\nsso_role_name=x\n"
+        "[sso-session s]\nsso_region=x\nsso_start_url=https://example.invalid/start\n",
+    }[way]
+    base = "[profile base]\naws_access_key_id=AK\naws_secret_access_key=SK\n"
+    (tmp_path / "config").write_text(f"{base}[profile p]\nregion=x\n{profile}")
+    (tmp_path / "token").write_text("abcd")
+    script = (
+        "from providerscripts.store.client import open_client\n"
+        "client = open_client('http://127.0.0.1:1', 'x', 'path', (None, None, None), (1.0, 1.0, 1))\n"
+        "try: client.get_object(Bucket='b', Key='k')\n"
+        "except Exception as err: print(type(err).__name__)\n"
+    )
+    told = {f"AWS_ENDPOINT_URL_{name}": "http://127.0.0.1:1" for name in ("STS", "SSO", "SSO_OIDC")}
+    environ = {**os.environ, **told, "AWS_CONFIG_FILE": str(tmp_path / "config"), "AWS_PROFILE": "p",
+               "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}  # fmt: skip
+    here = Path(__file__).resolve().parents[3]
+    out = subprocess.run([sys.executable, "-c", script], cwd=here, env=environ, capture_output=True, text=True)
+    expected = {"single sign-on": "SSOTokenLoadError"}.get(way, "EndpointConnectionError")
+    assert out.stdout.strip() in (expected, "UnauthorizedSSOTokenError"), out.stdout + out.stderr
