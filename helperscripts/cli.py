@@ -150,8 +150,9 @@ def _alone(verb: str) -> int:
 def _called(command: click.Command, name: str) -> int:
     """The exit code of the one call that this process makes.
 
-    It seldom lives for more than a second, and what it loads stays. So the garbage collector looks seldom, and at
-    the end not over everything once more: that was a fifth of a tick's CPU.
+    Most live for less than a second, and what they load stays. So the garbage collector looks seldom, and at the end
+    not over everything once more: together a quarter of an idle tick's CPU. It does look, so that a Cycle which waits
+    or a `status --watch` does not grow. docs/decisions/0011 has the figures.
     """
     gc.set_threshold(100_000, 20, 20)
     streams()
