@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
@@ -14,7 +15,7 @@ from enum import StrEnum
 from autoscaler.section import Section
 from utilities.civil import zone_of
 
-__all__ = ["DAYS", "Aim", "Entry", "days_text", "read_entries"]
+__all__ = ["DAYS", "Aim", "Entry", "days_text", "read_entries", "runs_text"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAME = r"[a-z][a-z0-9_-]{0,31}"
@@ -70,15 +71,18 @@ class Entry:
 
 def days_text(days: frozenset[int]) -> str:
     """As it may be written: daily, mon-fri, mon,wed,sat-sun."""
-    if len(days) == 7:
-        return "daily"
+    return "daily" if len(days) == 7 else runs_text(days, DAYS)
+
+
+def runs_text(days: frozenset[int], words: Sequence[str]) -> str:
+    """Each run of days as its first and last, with a word for each day: mon,wed,sat-sun; or 1,3,5-6 for cron."""
     runs: list[list[int]] = []
     for day in sorted(days):
         if runs and runs[-1][-1] == day - 1:
             runs[-1].append(day)
         else:
             runs.append([day])
-    return ",".join(DAYS[r[0]] if len(r) == 1 else f"{DAYS[r[0]]}-{DAYS[r[-1]]}" for r in runs)
+    return ",".join(words[r[0]] if len(r) == 1 else f"{words[r[0]]}-{words[r[-1]]}" for r in runs)
 
 
 def read_entries(section: Section) -> tuple[Entry, ...]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
-from autoscaler.entry import Entry
+from autoscaler.entry import Entry, runs_text
 from cron.table import Daily
 from cron.timetable import Timetable
 from utilities.civil import local
@@ -47,12 +47,4 @@ def _lines(entry: Entry, now: Instant, machine: ZoneInfo) -> list[Daily]:
 
 def _days(on: frozenset[int]) -> str:
     """A cron field: *, 1-5, 0,6."""
-    if len(on) == 7:
-        return "*"
-    runs: list[list[int]] = []
-    for day in sorted(on):
-        if runs and runs[-1][-1] == day - 1:
-            runs[-1].append(day)
-        else:
-            runs.append([day])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return "*" if len(on) == 7 else runs_text(on, "0123456")

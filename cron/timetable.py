@@ -17,11 +17,12 @@ from utilities.civil import instant_of, local, zone_of
 from utilities.errors import AskerErred
 from utilities.instant import Instant, to_seconds
 
-__all__ = ["EARLY", "LATE", "TOO_LATE", "Effect", "Occurrence", "Timetable"]
+__all__ = ["BY", "EARLY", "LATE", "TOO_LATE", "Effect", "Occurrence", "Timetable"]
 
 TOO_LATE = 12 * 3600.0  # seconds after which a missed event is told and not applied
 EARLY = 60.0  # seconds before its instant at which cron of a clock that is ahead may fire an entry
 MEMORY = KEEP_EVENTS - 120.0  # seconds; ids are kept longer, so that no node finds undone what another forgot
+BY = "autoscaler"  # CHANGED_BY of what an entry did, on whichever node, fired or replayed
 LATE = 120.0  # seconds after it; what is fired later is a missed one, which a replay applies
 
 
@@ -150,7 +151,7 @@ class Timetable:
     def applied(self, profile: Profile, one: Occurrence, limits: Limits, now: Instant) -> Edit:
         """What this occurrence does to a Profile, once."""
         decide = scaleup if one.entry.up else scaledown
-        return decide(profile, one.entry.asked, one.event, limits, now, "autoscaler")
+        return decide(profile, one.entry.asked, one.event, limits, now, BY)
 
 
 _instant_of = lru_cache(16384)(instant_of)  # a Forecast asks for the same days again and again

@@ -15,7 +15,7 @@ from autoscaler.entry import Aim, Entry
 from autoscaler.profile import Profile
 from cron.daily import read_event
 from cron.forecast import Forecast, Happening, forecast
-from cron.timetable import Timetable
+from cron.timetable import BY, Timetable
 from helperscripts.screen import ago
 from utilities.civil import instant_of, local, zone_of
 from utilities.instant import Instant, to_text
@@ -164,7 +164,8 @@ class Almanac:
             return f" again since {wall.moment(profile.override_until)}, when {_whose(profile)} ended"
         since = "" if profile.changed_at is None else f" since {wall.moment(profile.changed_at)}"
         name = profile.reason.removeprefix("entry ").split(";")[0]
-        if profile.reason.startswith("entry ") and any(entry.name == name for entry in self.entries):
+        ours = profile.changed_by == BY and profile.reason.startswith("entry ")  # a person's --reason may say so too
+        if ours and any(entry.name == name for entry in self.entries):
             return f"{since} by entry {name}"
         return since + (f" by {profile.changed_by}" if profile.changed_by else "")
 

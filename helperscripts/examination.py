@@ -176,7 +176,7 @@ def _documents(deployment: Deployment, store: Store) -> Iterator[Check]:
 
 
 def _schedule(ask: Ask) -> Iterator[Check]:
-    from helperscripts.verbs.schedule import schedule_findings
+    from helperscripts.findings import schedule_findings
 
     found = schedule_findings(ask)
     for one in found:

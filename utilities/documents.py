@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from utilities.errors import DocumentFault, Fault
@@ -12,7 +13,6 @@ from utilities.errors import DocumentFault, Fault
 __all__ = ["Document", "read_yaml"]
 
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
-_LOADER: list[Any] = []
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -39,20 +39,19 @@ def read_yaml(text: str, where: str) -> Document:
         raise DocumentFault(where, ["not YAML that can be read: it is nested too deeply"]) from None
 
 
+@cache
 def _loader(yaml: Any) -> Any:
     """YAML's safe loader, for which 17:30 is text as 07:30 is: in YAML 1.1 it is the number 1050."""
-    if not _LOADER:
 
-        class Plain(yaml.SafeLoader):  # type: ignore[misc]
-            """Without numbers to the base of 60, as YAML 1.2 is."""
+    class Plain(yaml.SafeLoader):  # type: ignore[misc]
+        """Without numbers to the base of 60, as YAML 1.2 is."""
 
-            def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-                if kind is yaml.ScalarNode and implicit[0] and _BASE_60.fullmatch(value):
-                    return "tag:yaml.org,2002:str"
-                return super().resolve(kind, value, implicit)
+        def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
+            if kind is yaml.ScalarNode and implicit[0] and _BASE_60.fullmatch(value):
+                return "tag:yaml.org,2002:str"
+            return super().resolve(kind, value, implicit)
 
-        _LOADER.append(Plain)
-    return _LOADER[0]
+    return Plain
 
 
 def _read(text: str, where: str) -> Document:

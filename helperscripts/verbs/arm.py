@@ -79,7 +79,7 @@ def _of_all(ask: Ask) -> list[str]:
 def _schedule(ask: Ask) -> list[str]:
     """What is probably not meant in the schedule."""
     from cron.lint import Level
-    from helperscripts.verbs.schedule import finding_lines, schedule_findings
+    from helperscripts.findings import finding_lines, schedule_findings
 
     found = [one for one in schedule_findings(ask) if one.level is not Level.NOTE]
     return ["The schedule in deployment.yaml:", *finding_lines(found), ""] if found else []

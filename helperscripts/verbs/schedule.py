@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from cron.lint import Finding
     from helperscripts.almanac import Almanac
 
-__all__ = ["command", "finding_lines", "schedule_findings"]
+__all__ = ["command"]
 
-_COLOURS = {"error": "red", "warning": "yellow", "note": ""}
-_BELOW = {"adopt": "Move hand-written daily lines of a crontab into the Deployment."}  # verb: its line of help
+_BELOW = {"adopt": "helperscripts.verbs.schedule_adopt"}  # each verb and its module
 
 
 class Below(VerbGroup):
@@ -27,19 +26,15 @@ class Below(VerbGroup):
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Those that there are."""
-        from importlib.util import find_spec
+        return list(_BELOW)
 
-        return [name for name in _BELOW if find_spec(f"helperscripts.verbs.schedule_{name}") is not None]
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The verb; None when there is none of this name."""
         import importlib
 
-        if cmd_name not in self.list_commands(ctx):
+        if cmd_name not in _BELOW:
             return None
-        found: Any = importlib.import_module(f"helperscripts.verbs.schedule_{cmd_name}").command
-        if not isinstance(found, click.Command):
-            raise TypeError(f"helperscripts.verbs.schedule_{cmd_name}.command is no command")
+        found: click.Command = importlib.import_module(_BELOW[cmd_name]).command
         return found
 
 
@@ -78,6 +73,7 @@ def _show(ask: Ask, days: int, zone: str) -> int:
     from autoscaler.profile import KEY, no_profile
     from helperscripts import wiring
     from helperscripts.almanac import DAYS, almanac_of
+    from helperscripts.findings import schedule_findings
     from helperscripts.terms import terms_of
     from utilities.civil import zone_of
     from utilities.errors import AskerErred
@@ -109,6 +105,7 @@ def _show(ask: Ask, days: int, zone: str) -> int:
 
 def _check(ask: Ask) -> int:
     from cron.lint import Level
+    from helperscripts.findings import finding_lines, schedule_findings
 
     deployment = ask.deployment
     if not deployment.schedule:
@@ -122,35 +119,12 @@ def _check(ask: Ask) -> int:
     return 3 if any(one.level is Level.ERROR for one in found) else 0
 
 
-def schedule_findings(ask: Ask, almanac: Almanac | None = None) -> tuple[Finding, ...]:
-    """What lint finds in the Deployment's schedule, within the limits that a Profile which can be read tightens."""
-    from autoscaler.change import look
-    from autoscaler.wish import tighten
-    from cron.lint import findings
-    from helperscripts import wiring
-    from utilities.errors import DocumentFault
-
-    if almanac is not None:
-        return findings(ask.deployment, almanac.forecast.limits, almanac.forecast.at)
-    limits = ask.deployment.limits
-    try:
-        profile = look(ask.store).profile
-        limits = limits if profile is None else tighten(limits, profile)
-    except DocumentFault:
-        pass  # the schedule is what is checked: `profile check` tells the Profile's faults
-    return findings(ask.deployment, limits, wiring.clock().now())
-
-
 def _counted(found: Sequence[Finding]) -> str:
-    counts = {level: sum(one.level == level for one in found) for level in _COLOURS}
+    from cron.lint import Level
+
+    counts = {level: sum(one.level is level for one in found) for level in Level}
     told = [f"{n} {level}{'' if n == 1 else 's'}" for level, n in counts.items() if n]
     return ", ".join(told) or "nothing to complain of"
-
-
-def finding_lines(found: Sequence[Finding]) -> list[str]:
-    """Of each finding: the line of deployment.yaml, the level and the reason."""
-    rows = [(f"line {one.line}", paint(one.level, _COLOURS[one.level]), one.reason) for one in found]
-    return table(("", "", ""), rows)
 
 
 def _plain_finding(one: Finding) -> dict[str, Any]:
@@ -182,6 +156,8 @@ def _none(ask: Ask, almanac: Almanac | None) -> None:
 def _screen(
     almanac: Almanac, shown: Almanac, asked: bool, found: Sequence[Finding], notes: Sequence[str]
 ) -> list[str]:
+    from helperscripts.findings import finding_lines
+
     zone, columns = almanac.wall.zone.key, width()
     several = not asked and len({entry.zone for entry in almanac.entries}) > 1
     lines = flow(almanac.in_force(), bold=True)

@@ -30,7 +30,7 @@ _ALONE = 3  # so many days are listed one by one; who reads on lists all that is
 _ALONE_SINCE = 31  # the same where it is known how far back is read
 
 
-class _Watch(Protocol):
+class _Time(Protocol):
     def now(self) -> Instant: ...
 
 
@@ -55,7 +55,7 @@ class Noted:
 class StoreJournal:
     """One node's pen and everybody's eye. `readers`: so many objects are fetched at once."""
 
-    def __init__(self, store: Store, node: int, clock: _Watch, readers: int = 8) -> None:
+    def __init__(self, store: Store, node: int, clock: _Time, readers: int = 8) -> None:
         self._store = store
         self._node = node
         self._clock = clock
@@ -171,10 +171,7 @@ class StoreJournal:
                 yield days[name]
 
     def _wanted(self, since: Instant | None) -> list[str]:
-        """Keys of all that may have been written since: listed by day, the first day from its millisecond
-
-        on.
-        """
+        """Keys of all that may have been written since, listed by day: of the first those from its millisecond on."""
         if since is None:
             return self._store.keys("journal/")
         first, millisecond = _place(since)

@@ -101,6 +101,11 @@ def test_an_operators_number_above_the_mornings(rig: Rig) -> None:
     )
 
 
+def test_a_reason_of_an_operators_that_reads_like_an_entry_is_the_operators(rig: Rig) -> None:
+    rig.write(set_number(new_profile(3), 6, "alice", rig.clock.time, "entry morning"))
+    assert first().startswith("6 webservers since today 10:42 by alice, until ")
+
+
 def test_one_webserver_and_nothing_in_sight(rig: Rig) -> None:
     rig.deployment = replace(rig.deployment, schedule=read(SCHEDULE.replace("up_to: 8", "up_to: 1")).schedule[:1])
     rig.write(new_profile(1))
