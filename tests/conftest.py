@@ -148,6 +148,11 @@ def _needs(item: pytest.Item) -> tuple[str, list[str]]:
     if programs:
         tiers.append("debian")
         lacks += [f"no {program}" for program in programs if shutil.which(program) is None]
+    if item.get_closest_marker("lab"):
+        from tests.lab.needs import lacking  # only here: it tries to make one
+
+        tiers = ["lab"]
+        lacks += lacking(sorted({need for mark in item.iter_markers("lab") for need in mark.args}))
     return "+".join(tiers) or "anyone", lacks
 
 

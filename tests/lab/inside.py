@@ -36,10 +36,11 @@ class ScenarioFailed(AssertionError):
 def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
     """What `main(*args)` of that module returns inside, through JSON. Its output is printed for pytest to show.
 
-    ScenarioFailed when it raises or does not end within `timeout` seconds. The test is skipped, with the
-    reason, where this user may not make namespaces.
+    ScenarioFailed when it raises, or does not end within `timeout` seconds, or where no lab can be made: the test
+    wants `@pytest.mark.lab("hosts")`, which skips it there.
     """
-    want_lab()
+    if why := refusal():
+        raise ScenarioFailed(f"no lab: {why}")
     with tempfile.TemporaryFile() as answer:
         process = subprocess.Popen(
             command(module, *args, answer=answer.fileno()), cwd=ROOT, env=environ(), stdin=subprocess.DEVNULL,
@@ -65,14 +66,6 @@ def run_inside(module: str, *args: str, timeout: float = 120.0) -> Any:
         return json.load(answer)
 
 
-def want_lab() -> None:
-    """Skip the test that runs, with the reason, where no lab can be made."""
-    import pytest
-
-    if why := refusal():
-        pytest.skip(f"no lab: {why}")
-
-
 def command(module: str, *args: str, answer: int | None = None) -> list[str]:
     """The argv that runs the module inside; `answer` is an open file that gets its JSON."""
     # whoever starts it and dies takes it along: pdeathsig for `unshare`, --kill-child for what is inside
@@ -89,7 +82,10 @@ def refusal() -> str | None:
     if os.geteuid() != 0 and shutil.which("newuidmap") is None:
         return "neither root nor uidmap's newuidmap"
     need = f"mount -t tmpfs lab {RUN} && ip link add lab0 type bridge && ip link add lab1 type veth peer name lab2"
-    tried = subprocess.run([*_unshare(), "sh", "-c", need], capture_output=True, text=True, timeout=30)
+    try:
+        tried = subprocess.run([*_unshare(), "sh", "-c", need], capture_output=True, text=True, timeout=30)
+    except subprocess.TimeoutExpired:
+        return "unshare did not end within 30 s"
     return tried.stderr.strip() or f"unshare ended with {tried.returncode}" if tried.returncode else None
 
 

@@ -28,6 +28,7 @@ __all__ = ["make_bucket", "moto_host", "seaweed", "seaweed_host", "weed"]
 PATIENCE = 60.0  # seconds for a server to come up
 USUAL = (9333, 19333, 8080, 18080, 8888, 18888, 8333, 18333)  # master, volume, filer, s3, each with its grpc
 KEY, SECRET = "lab", "lab-secret-key"
+SOCKETS = Path("/tmp")  # where SeaweedFS puts its own, whatever TMPDIR is; no option moves those of its grpc
 
 
 @contextmanager
@@ -61,7 +62,8 @@ def weed() -> str | None:
 def seaweed_host(bridge: Bridge) -> Iterator[tuple[LightHost, S3Server]]:
     """SeaweedFS on a host named `s3`, in true time."""
     host = LightHost(bridge, "s3").boot()
-    own_tmp = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs tmp /tmp && exec "$@"', "sh"]  # for its sockets
+    mount = f'mount -t tmpfs tmp {SOCKETS} && exec "$@"'  # a light host's disk is read-only
+    own_tmp = ["unshare", "--mount", "sh", "-c", mount, "sh"]
 
     def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
         return host.popen([*own_tmp, *command], **how)
@@ -100,7 +102,7 @@ def seaweed(
         process.kill()  # asked nicely it takes its time, and nothing of it is kept
         process.wait()
         for port in ports:
-            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink()
 
 

@@ -80,6 +80,7 @@ def test_the_product_finds_it_by_its_entry_point(tmp_path):
 
 
 @pytest.mark.debian("sshd", "nginx")
+@pytest.mark.lab("hosts")
 def test_its_machines_are_hosts_that_boot_serve_fail_and_go():
     told = run_inside("tests.lab.rented")
     assert told["states"] == [ServerState.CREATING, ServerState.RUNNING, ServerState.STOPPED, ServerState.RUNNING]

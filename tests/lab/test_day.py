@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from tests.lab.clock import FAKETIME
 from tests.lab.inside import run_inside
 
 EVERY_FAULT = {"power off", "frozen", "sick", "partition", "narrow link", "loss"}
@@ -15,11 +14,10 @@ EVERY_FAULT = {"power off", "frozen", "sick", "partition", "narrow link", "loss"
 
 @pytest.mark.slow
 @pytest.mark.root
-@pytest.mark.debian("sshd", "nginx", "haproxy", "cron", "iptables", "faketime")
+@pytest.mark.debian("sshd", "nginx", "haproxy", "cron", "iptables")
+@pytest.mark.lab("hosts", "faketime")
 @pytest.mark.timeout(660)
 def test_a_day_of_three_nodes(record_property: Callable[[str, object], None]) -> None:
-    if not FAKETIME.exists():
-        pytest.skip("no libfaketime")
     day = run_inside("tests.lab.day", timeout=600)
     record_property("told", tale(day))
     each_stage_served_what_was_wanted(day)

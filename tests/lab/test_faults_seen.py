@@ -10,6 +10,7 @@ import pytest
 
 from tests.lab.inside import run_inside, truly_root
 
+pytestmark = pytest.mark.lab("hosts")
 LOOK = 1.0  # seconds of patience where silence is expected
 LONG = 60.0  # where an answer is
 RUNGS = ("reachable", "known", "built", "serving")

