@@ -55,7 +55,7 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs,
     found = world.store.get(key_of(node.ordinal))
     heart = read_heartbeat(found.body, key_of(node.ordinal)) if found else Heartbeat(node.ordinal)
     last = heart.runs.get("cycle")
-    runs = {**heart.runs, "cycle": Run(last.number + 1 if last else int(cycle.time.now()), cycle.time.now())}
+    runs = {**heart.runs, "cycle": Run(last.number + 1 if last else int(cycle.time.now() * 1000), cycle.time.now())}
     wish = cycle.wish()
     inputs = cycle.question(wish, cycle.book.peek(), runs, True)
     return inputs, answer(inputs)[1]

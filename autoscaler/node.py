@@ -95,7 +95,7 @@ class Pulse:
             now = from_text(to_text(self._time.now()))  # as it will be read again
             self._last = before.runs.get(self._kind)
             # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
-            self._ours = Run(self._last.number + 1 if self._last else int(now), now)
+            self._ours = Run(self._last.number + 1 if self._last else int(now * 1000), now)
         return replace(before, runs={**before.runs, self._kind: self._ours})
 
     def beat(self, **changes: object) -> Heartbeat:

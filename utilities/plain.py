@@ -164,7 +164,7 @@ def _dataclass_reader(kind: type) -> Callable[[Any, str], Any]:
         arguments = {}
         for key, item in value.items():
             if key not in parts:
-                raise ValueError(f"{where}: unknown key {key!r}")
+                raise ValueError(f"{where}: unknown key {key!r}; if a newer version wrote it, upgrade this machine")
             arguments[key] = parts[key][0](item, f"{where}.{key}")
         for name in required:
             if name not in arguments:

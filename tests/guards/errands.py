@@ -336,7 +336,7 @@ ERRANDS: tuple[Guard, ...] = (
         "a lost heartbeat gives no run number again",
         "The count then begins at the time.",
         "autoscaler/node.py",
-        "Run(self._last.number + 1 if self._last else int(now), now)",
+        "Run(self._last.number + 1 if self._last else int(now * 1000), now)",
         "Run(self._last.number + 1 if self._last else 1, now)",
         (ATTACKS + "a_lost_heartbeat_gives_no_run_number_again",),
     ),
