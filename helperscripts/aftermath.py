@@ -39,8 +39,7 @@ def _notify(
 ) -> None:
     from helperscripts.alarms import alarms_of
 
-    pool = ask.pool or chronicle.name.rpartition("-")[0] or None
-    alarms = alarms_of(ask, verb, chronicle.call, pool)
+    alarms = alarms_of(ask, verb, chronicle.call, ask.pool or chronicle.of_pool or None)
     if alarms is None:
         return
     wrong = {verb: sentence} if code else {}
@@ -49,8 +48,7 @@ def _notify(
     with suppress(HeldElsewhere):  # the tick before still waits for its hook: the next one tells
         alarms.tell(wrong, unsure=unsure)
     if not wrong:
-        with suppress(HeldElsewhere):
-            alarms.beat(ask.settings.heartbeat)
+        alarms.beat(ask.settings.heartbeat)
     for trouble in alarms.troubles:
         _log(chronicle, trouble)
     for trouble in alarms.fresh:
@@ -59,4 +57,4 @@ def _notify(
 
 def _log(chronicle: Chronicle, line: str) -> None:
     with suppress(OSError):  # that there is no log was said already
-        chronicle.deed(line)
+        chronicle.line(line)

@@ -83,8 +83,11 @@ class Alarms:
         node = "" if self.node is None else str(self.node)
         words = [word.replace("{verb}", self.verb).replace("{node}", node) for word in argv]
         trouble = run_hook(words)
-        with self._remembered() as memory:
-            self._minded(memory, "heartbeat", trouble)
+        try:
+            with self._remembered() as memory:
+                self._minded(memory, "heartbeat", trouble)
+        except HeldElsewhere:  # by a tick that still waits for its hook, and will write that memory
+            self.troubles += [f"heartbeat: {trouble}"] if trouble else []
 
     def _say(self, state: str, what: str, said: str, deadline: float) -> str:
         from helperscripts.hooks import run_hook
@@ -110,6 +113,7 @@ class Alarms:
     def _remembered(self) -> Iterator[dict[str, Any]]:
         """What was told already, under a lock; what becomes of it is written. Nothing known where it cannot be."""
         with ExitStack() as lock:
+            # A folder that takes no lock takes no memory either. Told twice is better than told by nobody.
             with suppress(Unreachable):
                 lock.enter_context(held(self.path.with_suffix(".lock"), {}))
             before = self._read()

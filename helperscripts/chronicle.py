@@ -21,9 +21,9 @@ _LARGEST = 5_000_000  # bytes; then the log becomes .1, and the older .1 goes: a
 class Chronicle:
     """In the state directory. Deleting it costs one sentence to cron, nothing else.
 
-    `who` is the node, as in web-2; empty while nobody could tell it, as with a document at fault: then it is what
-    the same `call` was last known as. `call` tells one crontab line's calls from another's. `elsewhere` is where
-    the state lies while the settings that name another place cannot be read.
+    `who` is the node, as in web-2, of `pool` web; empty while nobody could tell them, as with a document at fault:
+    then they are what the same `call` was last known as. `call` tells one crontab line's calls from another's.
+    `elsewhere` is where the state lies while the settings that name another place cannot be read.
     """
 
     state: Path
@@ -31,11 +31,17 @@ class Chronicle:
     who: str = ""
     call: str = ""
     elsewhere: Path | None = None
+    pool: str = ""
 
     @property
     def name(self) -> str:
         """The node as it is, or was last, known; empty when it never was."""
         return str(self.who or self._last(self.state).get("who") or "")
+
+    @property
+    def of_pool(self) -> str:
+        """Its pool as it is, or was last, known; empty when it never was."""
+        return str(self.pool or self._last(self.state).get("pool") or "")
 
     @property
     def log(self) -> Path:
@@ -47,9 +53,9 @@ class Chronicle:
         """One line: when, exit code, what. OSError when it cannot be written."""
         self._append(f"exit {code}: {sentence}")
 
-    def deed(self, line: str) -> None:
-        """One line of a deed, at once. OSError."""
-        self._append(line)
+    def line(self, text: str) -> None:
+        """One line, at once: a deed, or what came of a hook. OSError."""
+        self._append(text)
 
     def _append(self, text: str) -> None:
         path = self.log
@@ -68,11 +74,11 @@ class Chronicle:
         known = self._last(self.state)
         strayed = self.elsewhere is not None and self.elsewhere != self.state and self._last(self.elsewhere)
         was = bool(known.get("good", True)) and not strayed
-        who = self.who or known.get("who", "")
-        if was != good or who != known.get("who"):
+        named = {"who": self.who or known.get("who", ""), "pool": self.pool or known.get("pool", "")}
+        if was != good or any(known.get(key) != name for key, name in named.items()):
             self.state.mkdir(parents=True, exist_ok=True)
             draft = path.with_suffix(f".{os.getpid()}")
-            entry = {"good": good, "since": to_text(SystemClock().now()), "who": who}
+            entry = {"good": good, "since": to_text(SystemClock().now()), **named}
             draft.write_text(json.dumps(entry) + "\n")
             os.replace(draft, path)
         if strayed and self.elsewhere is not None:

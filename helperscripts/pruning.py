@@ -21,7 +21,8 @@ def prune_journal(ask: Ask, who: str) -> str:
 
     What was done, as a sentence for the log; "" for nothing. Once a day for each node, and on in the next tick while
     there are more. Which entries are old is judged by the Store's clock alone; this machine's only tells whether
-    today was done. That memory is a file in the state folder: lost, it costs one listing. Never raises Trouble.
+    today was done. That memory is a file in the state folder: lost, it costs one listing; where it cannot be kept,
+    nothing is removed. Never raises Trouble.
     """
     from autoscaler.book import StoreClock
 
@@ -29,12 +30,12 @@ def prune_journal(ask: Ask, who: str) -> str:
     mark = ask.state / f"{who}-pruned"
     today = datetime.fromtimestamp(clock.now(), UTC).date().isoformat()
     try:
-        if mark.exists() and mark.read_text().strip() == today:
+        if mark.exists() and mark.read_text(errors="replace").strip() == today:
             return ""
         # Before the work: where nothing can be remembered, nothing is listed each minute.
         mark.write_text(f"{today}\n")
-    except (OSError, UnicodeDecodeError):
-        return ""
+    except OSError as err:
+        return f"the Journal is not pruned: {mark}, which remembers the day, cannot be kept ({err.strerror or err})"
     days = ask.deployment.journal_days
     try:
         gone = wiring.journal(ask.settings, ask.store, StoreClock(clock)).prune(days, MOST)

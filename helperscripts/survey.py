@@ -17,7 +17,7 @@ from autoscaler.ports import Store
 from autoscaler.profile import Profile
 from autoscaler.share import Share, number_of, read_share
 from autoscaler.switch import Switch, read_switch
-from autoscaler.webserver import COMING, State
+from autoscaler.webserver import COMING, Record, State
 from helperscripts.almanac import Almanac, almanac_of
 from helperscripts.screen import ago
 from helperscripts.stranded import stranded
@@ -26,7 +26,7 @@ from utilities.errors import DocumentFault
 from utilities.instant import Instant, to_text
 from utilities.plain import to_plain
 
-__all__ = ["Level", "Survey", "judge", "quiet", "survey"]
+__all__ = ["Level", "Survey", "ails", "judge", "quiet", "survey"]
 
 
 class Level(IntEnum):
@@ -69,6 +69,11 @@ class Survey:
         return sum(1 for s in self.shares for r in s.records.values() if r.suspect)
 
     @property
+    def ailing(self) -> int:
+        """How many serve though an SSH rung failed when they were last asked."""
+        return sum(1 for s in self.shares for r in s.records.values() if ails(r))
+
+    @property
     def billable(self) -> int:
         """How many may cost money, as the records know."""
         return sum(s.billable for s in self.shares)
@@ -98,6 +103,7 @@ class Survey:
             "up": self.up,
             "coming": self.count(COMING),
             "suspect": self.suspect,
+            "ailing": self.ailing,
             "failed": self.count((State.FAILED, State.QUARANTINED)),
             "billable": self.billable,
             "override": {
@@ -113,6 +119,11 @@ class Survey:
             "nodes": [to_plain(h) for h in self.hearts],
             "faults": list(self.faults),
         }
+
+
+def ails(record: Record) -> bool:
+    """Does it serve, and an SSH rung failed? That is an alarm of its Round's, and no reason to withdraw it."""
+    return bool(record.ailing) and record.state is State.UP and not record.suspect
 
 
 def survey(store: Store, deployment: Deployment | None) -> Survey:
@@ -200,6 +211,7 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
         yield (Level.WARNING, f"{sentence}; {silence[0]}") if silence else (Level.OK, sentence)
     for number, what in (
         (seen.suspect, "suspect"),
+        (seen.ailing, "up with an SSH rung that fails"),
         (seen.count((State.FAILED,)), "failed"),
         (seen.count((State.QUARANTINED,)), "quarantined"),
     ):

@@ -103,7 +103,8 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float, chronicle: Chronicle
         wiring.clock().sleep(after / settings.hurry)
     deployment = ask.deployment
     if settings.node is not None:
-        chronicle.state, chronicle.who = ask.state, f"{deployment.pool}-{settings.node}"
+        chronicle.state, chronicle.pool = ask.state, deployment.pool
+        chronicle.who = f"{deployment.pool}-{settings.node}"
     if deployment.mode is Mode.DEVELOPMENT:
         return _End(0, ("mode is development: there is no autoscaling, and nothing was looked at",))
     node = wiring.node(settings)
@@ -143,7 +144,7 @@ def _heard(chronicle: Chronicle, watch: Callable[[str], None], sentence: str) ->
     """Progress is for whoever watches; a destroy is written down before it is asked for, whoever watches."""
     if sentence.startswith("destroy "):
         try:
-            chronicle.deed(sentence)
+            chronicle.line(sentence)
         except OSError as err:
             complain(f"{sentence} (said here, for there is no log: {err})")
     watch(sentence)

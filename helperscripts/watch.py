@@ -89,7 +89,7 @@ def _screen() -> Iterator[int]:
     handlers = {number: signal.getsignal(number) for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP)}
 
     def tell(_number: int, _frame: FrameType | None) -> None:
-        with suppress(BlockingIOError):
+        with suppress(BlockingIOError):  # the pipe is full of what says the same
             os.write(writer, b"!")
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -11,6 +11,7 @@ from helperscripts.ask import Ask
 from helperscripts.verb import Verb, asks_but_node
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
     from click.shell_completion import CompletionItem
@@ -87,10 +88,18 @@ def command(
     elif ask.terminal and not ask.json:
         ask.say(*_screen(entries, webserver or "", zone))
         if len(entries) == most:
-            ask.say("", f"Older ones: autoscaler history --last {most * 5}")
+            given = {"--since": since, "--until": until, "--node": only, "--kind": kind, "--webserver": webserver}
+            ask.say("", f"Older ones: autoscaler history {_words({'--last': most * 5, **given})}")
     else:
         ask.say(*(_line(noted, webserver or "", zone) for noted in entries))
     return 3 if any(noted.fault for noted in entries) else 0
+
+
+def _words(options: Mapping[str, str | int | None]) -> str:
+    """As they are typed into a shell."""
+    import shlex
+
+    return shlex.join(str(word) for pair in options.items() if pair[1] is not None for word in pair)
 
 
 def _zone_and_time(ask: Ask) -> tuple[tzinfo | None, Any]:

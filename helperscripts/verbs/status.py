@@ -136,7 +136,11 @@ def _webserver(seen: Survey, record: Record) -> tuple[str, ...]:
     address = record.address or "-"
     if record.address and record.port:
         address = f"[{address}]:{record.port}" if ":" in address else f"{address}:{record.port}"
-    marks = ["adopted"] if record.adopted else []
+    from helperscripts.survey import ails
+
+    marks = [f"serves, but {record.ailing}"] if ails(record) else []
+    if record.adopted:
+        marks.append("adopted")
     if record.is_protected(seen.at):
         marks.append("protected")
     reason = "; ".join([*([record.reason] if record.reason else []), *marks])

@@ -130,6 +130,14 @@ def test_one_at_a_time(listener: Listener) -> None:
     assert listener.told() == []
 
 
+def test_a_heartbeat_that_fails_while_another_tick_holds_the_memory(listener: Listener) -> None:
+    alarms = listener.alarms()
+    with held(alarms.path.with_suffix(".lock"), {}):
+        alarms.beat(("false",))
+    assert alarms.troubles == ["heartbeat: false: ended with 1"]
+    assert alarms.fresh == [], "what cron heard already cannot be told, so it hears of it from the next tick"
+
+
 def test_a_rounds_alarms_are_told_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     desk = Desk(tmp_path, monkeypatch)
     listener = Listener(tmp_path)

@@ -184,7 +184,9 @@ def test_on_a_terminal_it_is_a_table_in_its_width(tmp_path: Path) -> None:
     assert max(map(len, lines)) <= 80
     assert re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  1 +cycle  1 in the Profile", lines[1])
     assert "adjust-scaling 3: 3 webservers wanted instead of 1" in " ".join(seen.split())
-    assert "Older ones" in at_terminal(machine, 80, "history", "--last", "1")
+    asked = ("--since", "2h", "--kind", "wish", "--last", "1")
+    shown = at_terminal(machine, 80, "history", *asked)
+    assert "Older ones: autoscaler history --last 5 --since 2h --kind wish" in " ".join(shown.split())
 
 
 def test_a_wish_is_journalled_and_one_that_changed_nothing_is_not(desk: Desk) -> None:

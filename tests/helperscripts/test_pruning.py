@@ -121,6 +121,8 @@ def test_what_prevents_it_does_not_touch_the_cycle(machine: OperatorMachine) -> 
     (machine.state / "web-1-pruned").mkdir()
     said = machine.run("cycle", "--cron")
     assert (said.code, said.err) == (0, "")
+    log = (machine.state / "log/web-1-cycle.log").read_text()
+    assert f"the Journal is not pruned: {machine.state}/web-1-pruned, which remembers the day, cannot be kept" in log
     (machine.state / "web-1-pruned").rmdir()
     assert machine.run("cycle", "--cron").code == 0
     assert kept(machine.store) == 2

@@ -90,6 +90,7 @@ def test_the_wish_is_told_once_and_to_the_second(keeper: StoreKeeper) -> None:
         ((record(1), record(2, withdrawn=True)), {}, 1, "1 suspect"),
         ((record(1), record(2), record(3, State.FAILED)), {}, 1, "1 failed"),
         ((record(1), record(2), record(3, State.QUARANTINED)), {}, 1, "1 quarantined"),
+        ((record(1), record(2, ailing="built: disk 99 %")), {}, 1, "1 up with an SSH rung that fails"),
         ((record(1), record(2), record(3)), {}, 0, "All well"),
         ((record(1), record(2)), {"breaker": Breaker(3, NOW)}, 1, "3 builds in a row came to nothing"),
         ((record(1), record(2)), {"brake": Brake(NOW, 2, 2)}, 2, "the brake is on"),
@@ -102,6 +103,15 @@ def test_what_is_wrong_comes_first(
     keeper.share(*records, **more)
     found, line = check(keeper)
     assert (found, word in line) == (code, True), line
+
+
+def test_one_that_serves_though_ssh_fails_bears_the_mark(keeper: StoreKeeper) -> None:
+    full = "built: disk 99 %"
+    keeper.share(record(1, ailing=full), record(2, ailing=full, withdrawn=True), record(3, State.FAILED, ailing=full))
+    said = keeper.run("status")
+    assert re.search(rf"^ws-web-1-0001  up .*  serves, but {full}$", said.out, re.MULTILINE)
+    assert said.out.count(full) == 1, "of one that does not serve its visitors, something else is told"
+    assert keeper.run("status", "--json").json["ailing"] == 1
 
 
 def test_a_node_that_is_not_heard(keeper: StoreKeeper) -> None:
