@@ -17,7 +17,7 @@ from autoscaler.ports import Target
 from autoscaler.reading import Heard, Reading
 from autoscaler.rung import Http, Rung
 from providerscripts.probes.http import PIECE, TROUBLE, judged, meaning, request_of
-from providerscripts.probes.sweep import Talk, sweep
+from providerscripts.probes.talks import Talk, talked
 
 __all__ = ["Exchange", "get_all"]
 
@@ -44,7 +44,7 @@ def get_all(rung: Rung, targets: Sequence[Target], end: float) -> dict[str, Read
         return Exchange(requests[name], rung.http)
 
     asked = [target for target in targets if target.name in requests]
-    return readings | sweep(rung.name, asked, rung.patience, end, talk, _AT_ONCE)
+    return readings | talked(rung.name, asked, rung.patience, end, talk, _AT_ONCE)
 
 
 class Exchange:

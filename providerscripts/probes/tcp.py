@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from autoscaler.ports import Target
 from autoscaler.reading import Reading, RungName
-from providerscripts.probes.sweep import sweep
+from providerscripts.probes.talks import talked
 
 __all__ = ["connect_all"]
 
@@ -16,4 +16,4 @@ def connect_all(
     targets: Sequence[Target], patience: float, deadline: float, rung: RungName = RungName.REACHABLE
 ) -> dict[str, Reading]:
     """One Reading for each target, within `deadline` seconds in all, within `patience` each."""
-    return sweep(rung, targets, patience, time.monotonic() + deadline)
+    return talked(rung, targets, patience, time.monotonic() + deadline)

@@ -21,6 +21,7 @@ import pytest
 from autoscaler.ports import Target
 from autoscaler.reading import Heard, Reading, RungName
 from autoscaler.rung import Http, Rung
+from providerscripts.probes import exchange
 from providerscripts.probes.ladder import LadderProber
 from tests.providerscripts.probes.certificates import Authority
 from tests.providerscripts.remote.sshd import free_place, listens, wait_for
@@ -504,3 +505,26 @@ def test_a_name_that_can_be_nobodys_is_its_own_trouble(rung: RungName, address: 
         heard = LadderProber().ask(Rung(rung, 2.0), targets, LONG)
     assert heard["good"].heard is Heard.GOOD
     assert said(heard["bad"]) == (Heard.UNKNOWN, "its name cannot be resolved: no host can be called so")
+
+
+def test_what_trickles_after_a_continue_is_not_read_again_for_each_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+
+    class Counted(exchange._Response):
+        def begin(self) -> None:
+            reads.append(1)
+            super().begin()
+
+    monkeypatch.setattr(exchange, "_Response", Counted)
+    answer = b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"Content-Length: 300\r\n\r\n" + b"x" * 300
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.setblocking(False)
+        talk = exchange.Exchange(b"GET / HTTP/1.1\r\n\r\n", Http())
+        assert talk.step(ours) is None
+        for byte in answer[:-1]:
+            theirs.sendall(bytes([byte]))
+            assert talk.step(ours) is None
+        theirs.sendall(answer[-1:])
+        assert talk.step(ours) == (Heard.GOOD, "HTTP 200")
+    assert len(reads) == 1

@@ -71,7 +71,7 @@ def test_many_at_once_within_few_descriptors() -> None:
         import os, resource, socket
         from collections import Counter
         from autoscaler.ports import Target
-        from providerscripts.probes.sweep import window
+        from providerscripts.probes.talks import window
         from providerscripts.probes.tcp import connect_all
         listener = socket.create_server(("127.77.0.1", 0), backlog=1024)
         port = listener.getsockname()[1]

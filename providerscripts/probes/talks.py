@@ -1,4 +1,4 @@
-"""A Sweep: many short talks over TCP at once, all in one thread. A thread for each costs several times as much."""
+"""Many short talks over TCP at once, all in one thread. A thread for each costs several times as much."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from autoscaler.reading import NOT_ASKED, Heard, Reading, RungName
 from providerscripts.crew import BoundedCrew
 from providerscripts.remote.place import Place, heard_of, place
 
-__all__ = ["Sweep", "Talk", "sweep", "window"]
+__all__ = ["Talk", "talked", "window"]
 
 MOST_OPEN = 512
 _RESERVE = 32  # descriptors left to the rest of the process
@@ -37,7 +37,7 @@ class Talk(Protocol):
         """The answer in what came, now that no more will come in time; None when there is none."""
 
 
-def sweep(
+def talked(
     rung: RungName,
     targets: Sequence[Target],
     patience: float,
@@ -53,7 +53,7 @@ def sweep(
     """
     places = _places(targets, min(patience, max(0.0, end - time.monotonic())))
     try:
-        many = Sweep(rung, patience, end, min(most, window()), talk)
+        many = _Many(rung, patience, end, min(most, window()), talk)
     except OSError as err:  # not even a descriptor to wait with
         return {target.name: Reading(rung, *heard_of(err)) for target in targets}
     return many.ask(targets, places)
@@ -83,8 +83,8 @@ def window() -> int:
     return max(1, min(MOST_OPEN, soft - used - _RESERVE))
 
 
-class Sweep:
-    """One pass; see `sweep`. OSError when this process has no descriptor left to wait with."""
+class _Many:
+    """One pass; see `talked`. OSError when this process has no descriptor left to wait with."""
 
     def __init__(
         self, rung: RungName, patience: float, end: float, window: int, talk: Callable[[str], Talk] | None
@@ -157,7 +157,7 @@ class Sweep:
                 answer = self._step(sock, key.events)
             except OSError as err:
                 answer = self._last(sock) or heard_of(err)
-            except Exception as err:  # noqa: BLE001 - one webserver's bytes must not end the sweep of all
+            except Exception as err:  # noqa: BLE001 - one webserver's bytes must not end the talks of all
                 answer = _failed(err)
             if answer is not None:
                 self._settle(sock, *answer)
