@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from helperscripts.annals import KINDS
 from helperscripts.ask import Ask
+from helperscripts.journal_lines import KINDS
 from helperscripts.verb import Verb, asks_but_node
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def command(
     from itertools import islice
 
     from helperscripts import wiring
-    from helperscripts.annals import plain, touches
+    from helperscripts.journal_lines import plain, touches
     from helperscripts.moment import beginning, bygone
     from utilities.errors import AskerErred
 
@@ -126,7 +126,7 @@ def _zone_and_time(ask: Ask) -> tuple[tzinfo | None, Any]:
 
 
 def _screen(entries: list[Noted], webserver: str, zone: tzinfo | None) -> list[str]:
-    from helperscripts.annals import clock_of, sentence
+    from helperscripts.journal_lines import clock_of, sentence
     from helperscripts.screen import paint, table
 
     rows, names = [], set()
@@ -142,7 +142,7 @@ def _screen(entries: list[Noted], webserver: str, zone: tzinfo | None) -> list[s
 
 def _line(noted: Noted, webserver: str, zone: tzinfo | None) -> str:
     """For grep: when with its offset, node, kind, sentence."""
-    from helperscripts.annals import clock_of, sentence
+    from helperscripts.journal_lines import clock_of, sentence
 
     at = clock_of(noted.written, zone)
     when = at.isoformat(timespec="seconds") if at is not None else "?"
@@ -162,7 +162,7 @@ def _asked(
     zone: tzinfo | None,
 ) -> str:
     """What was asked for, in words; empty for all."""
-    from helperscripts.annals import clock_of
+    from helperscripts.journal_lines import clock_of
 
     parts = [f"of node {only}"] if only is not None else []
     parts += [f"of kind {kind}"] if kind is not None else []

@@ -9,7 +9,7 @@ import click
 from helperscripts.ask import Ask, say
 from helperscripts.screen import ago, flow, paint, table
 from helperscripts.verb import Verb, asks
-from utilities.errors import AskerErred, DocumentFault, Trouble
+from utilities.errors import AskerErred, DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
@@ -23,6 +23,7 @@ _COLOURS = {
     "up": "green", "ready": "green", "booting": "cyan", "creating": "cyan", "requested": "cyan",
     "draining": "yellow", "deleting": "yellow", "suspect": "yellow", "failed": "red", "quarantined": "red",
 }
+_LEVELS = ("green", "yellow", "red", "red")
 
 
 @click.command(
@@ -61,7 +62,7 @@ def command(ask: Ask, check: bool, watch: float | None) -> int:
         ask.say(f"{level.name}: {sentence} | up={seen.up} wanted={seen.wish.wanted or 0} billable={seen.billable}")
         return int(level)
     if not ask.json:
-        say("\n".join(_screen(quiet(seen), sentence, ("green", "yellow", "red", "red")[level])))
+        say("\n".join(_screen(quiet(seen), sentence, _LEVELS[level])))
     return 3 if seen.faults else 0
 
 
@@ -70,7 +71,6 @@ def _watch(ask: Ask, check: bool, seconds: float) -> int:
     import os
     import sys
 
-    from helperscripts.vigil import Vigil
     from helperscripts.watch import watched
 
     if check or ask.json:
@@ -79,9 +79,62 @@ def _watch(ask: Ask, check: bool, seconds: float) -> int:
         raise AskerErred("--watch needs a terminal: in a pipe, ask again yourself (`autoscaler status --json`)")
     if os.environ.get("TERM", "dumb") == "dumb":
         raise AskerErred("--watch draws over the whole screen, and TERM names a terminal that cannot")
-    vigil = Vigil(ask, seconds, _screen)
-    watched(vigil.look, vigil.draw, seconds)
+    shown = _Watched(ask, seconds)
+    watched(shown.look, shown.draw, seconds)
     return 0
+
+
+class _Watched:
+    """What `--watch` shows, also while the Store is away: the last Survey, its age, and why there is none newer."""
+
+    def __init__(self, ask: Ask, seconds: float) -> None:
+        from helperscripts.wiring import clock
+
+        self._ask = ask
+        self._clock = clock()
+        self._seconds = seconds
+        self._seen: Survey | None = None
+        self._looked = 0.0
+        self._trouble: Unreachable | None = None
+
+    def look(self) -> None:
+        """Read it all anew; a Store that cannot be reached is remembered. Other Trouble is the caller's."""
+        from helperscripts.survey import survey
+        from helperscripts.wiring import deployment as read
+
+        try:
+            store = self._ask.store
+            try:
+                deployment = read(store, self._ask.settings)
+            except DocumentFault:
+                deployment = None
+            self._seen = survey(store, deployment)
+        except Unreachable as err:
+            self._trouble = err
+        else:
+            self._trouble = None
+            self._looked = self._clock.monotonic()
+
+    def draw(self) -> list[str]:
+        """The status as last seen, and before it what is wrong with that."""
+        from helperscripts.survey import judge, quiet
+
+        lines: list[str] = []
+        if self._trouble is not None:
+            age = ago(self._clock.monotonic() - self._looked)
+            known = f"this is {age} old" if self._seen is not None else "nothing is known yet"
+            lines += [*flow(f"The Store cannot be asked, {known}: {self._trouble}", colour="red", bold=True), ""]
+        if self._seen is not None:
+            level, sentence = judge(self._seen)
+            lines += _screen(quiet(self._seen), sentence, _LEVELS[level])
+            lines.append("")
+        now = f"{self._time()}, again every {self._seconds:g} s; Ctrl-C or q ends this"
+        return [*lines, paint(now, "bright_black")]
+
+    def _time(self) -> str:
+        from datetime import datetime
+
+        return datetime.fromtimestamp(self._clock.now()).astimezone().strftime("%H:%M:%S %Z")
 
 
 def _deployment(ask: Ask) -> Deployment | None:

@@ -44,7 +44,7 @@ EDGES: tuple[Guard, ...] = (
     Guard(
         "what cannot be read touches anybody",
         "An entry that nobody can read is told, whatever was asked for.",
-        "helperscripts/annals.py",
+        "helperscripts/journal_lines.py",
         "return bool(noted.fault) or any(",
         "return any(",
         (HISTORY + "what_cannot_be_read_is_told_and_not_hidden",),

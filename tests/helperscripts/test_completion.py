@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from helperscripts.annals import KINDS
+from helperscripts.journal_lines import KINDS
 from helperscripts.cli import VERBS
 from tests.helperscripts.machine import ROOT, OperatorMachine
 from tests.helperscripts.terminal import Terminal, terminal

@@ -1,4 +1,4 @@
-"""The Annals: entries of the Journal as people read them."""
+"""Entries of the Journal as people read them: each a line."""
 
 from __future__ import annotations
 
