@@ -1,8 +1,9 @@
-"""Memory, threads and descriptors of a Round over 500, 2,000 and 10,000 webservers: does it stay flat?
+"""Memory, threads and descriptors of a Round over 500, 2,000 and 10,000 webservers. Threads and descriptors stay
+flat; memory does not: each webserver more is a record and the readings of its rungs. 8 KiB for that is what this
+bench allows, no goal of the issue's, which asks for no growth at all.
 
 Every webserver answers TCP, HTTP and, one in ten, a whole SSH login. Each Round is a process of its own; what the
 fleet itself takes in it (records, and the Provider, Store and Balancer that are in memory here) is counted apart.
-Reach: each webserver more costs the Round at most 8 KiB at its peak, and no thread or descriptor.
 `memory.py [COUNT ...]`.
 """
 
@@ -22,13 +23,13 @@ if __name__ == "__main__":
 from tests.bench.parts import peers
 from tests.bench.parts.measure import goal
 from tests.bench.parts.target import Site, enclosed
-from tests.bench.result import Result, tell
+from tests.bench.result import Result, missed, tell
 
 COUNTS = (500, 2000, 10_000)
 KIB = 8.0  # for each webserver
 MORE = 1.1  # times as many threads or descriptors
 GOALS = {
-    "Round, memory for each webserver more": f"<= {KIB:.0f} KiB at the peak",
+    "Round, memory for each webserver more": f"allowed here: <= {KIB:.0f} KiB at the peak for its readings",
     "Round, threads and descriptors": f"<= {MORE} of those for {COUNTS[0]}",
 }
 
@@ -82,10 +83,13 @@ def main(*counts: int) -> None:
     each = ((many.peak - many.before) - (few.peak - few.before)) / (most - least)
     (memory, kib), (open_, more) = GOALS.items()
     peer = f"the same Round over {least}"
-    tell(Result(memory, kib, f"{each:.1f} KiB from {least} to {most}", None, each <= KIB, peer))
+    rounds = [(it.peak - it.before) / 1024 for it in (few, many)]
+    measured = f"{each:.1f} KiB; of the Round {rounds[0]:.0f} MiB at {least}, {rounds[1]:.0f} MiB at {most}"
+    note = missed(each / KIB - 1, "readings of all rungs are kept until all are judged")
+    tell(Result(memory, kib, measured, None, each <= KIB, peer, note))
     ratio = max(many.threads / few.threads, many.descriptors / few.descriptors)
     measured = f"{few.threads} and {few.descriptors} to {many.threads} and {many.descriptors}"
-    goal(open_, more, MORE, ratio, measured, peer)
+    goal(open_, more, MORE, ratio, measured, peer, f"{least} at a time do not keep all of the bounded crew busy")
 
 
 if __name__ == "__main__" and enclosed(GOALS):

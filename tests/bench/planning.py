@@ -21,7 +21,7 @@ from autoscaler.share import Share, read_share
 from autoscaler.turn import answer
 from autoscaler.webserver import Record, State, name_of
 from autoscaler.wish import Limits
-from tests.bench.result import Result, tell
+from tests.bench.result import Result, missed, tell
 from utilities.instant import Instant
 
 COUNTS = (1000, 10_000)
@@ -84,7 +84,7 @@ def main() -> None:
             round(found[many] / REACH, 3),
             met,
             f"building the same records: {peers[many]:.2f} s",
-            "" if met else NOTE,
+            missed(max(found[many] / REACH, growth / LINEAR) - 1, NOTE),
         )
     )
 

@@ -1,4 +1,4 @@
-"""What every bench here shares: CPU of a child process, and the RESULT line that the report collects."""
+"""What every bench here shares: CPU of a child process, why a goal was missed, and the RESULT line for the report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-__all__ = ["MARK", "Result", "cpu", "interleaved", "tell"]
+__all__ = ["MARK", "Result", "cpu", "interleaved", "missed", "tell"]
 
 MARK = "RESULT "
 
@@ -32,6 +32,14 @@ def tell(result: Result) -> None:
     word = {True: "reached", False: "MISSED", None: "not run"}[result.met]
     print(f"{result.what}: {result.measured} (goal {result.goal}: {word})", flush=True)
     print(MARK + json.dumps(asdict(result)), flush=True)
+
+
+def missed(part: float, why: str) -> str:
+    """The note of a miss: by which part of the goal, why, and how busy the machine was. Empty when reached."""
+    if part <= 0:
+        return ""
+    busy = f"{os.cpu_count()} cores had a load average of {os.getloadavg()[0]:.1f}"
+    return f"by {part:.1%} of the goal; {why}; {busy}"
 
 
 def cpu(argv: Sequence[str], env: Mapping[str, str] | None = None) -> float:

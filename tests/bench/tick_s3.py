@@ -20,16 +20,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from helperscripts.demo.s3_server import S3Server, s3_server
 from providerscripts.servers.local import LocalProvider
 from providerscripts.store.s3 import S3Store
-from tests.bench.result import Result, cpu, interleaved, tell
+from tests.bench.result import Result, cpu, interleaved, missed, tell
 
 RUNS = 15
 REACH = 1.2
 NODES, WEBSERVERS = 3, 6
 BUCKET = "bench"
-NOTE = "loading click, yaml and our own modules costs more than boto3's transfer manager, which we do not load, saves"
+NOTE = "click, yaml and our own modules are loaded and run besides boto3, which both load"
 
 DEPLOYMENT = """\
 format: 1
@@ -220,7 +223,7 @@ def measured(stage: Stage, argv: list[str], what: str) -> None:
             round(ratio, 3),
             ratio <= REACH,
             "boto3.client('s3') and the same calls, nothing else",
-            "" if ratio <= REACH else NOTE,
+            missed(ratio / REACH - 1, NOTE),
         )
     )
 

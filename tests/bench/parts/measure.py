@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
 
-from tests.bench.result import Result, tell
+from tests.bench.result import Result, missed, tell
 
 __all__ = ["Used", "goal", "in_turn", "run", "table", "unmeasured", "version"]
 
@@ -62,11 +62,10 @@ def table(rows: Mapping[str, Used], of: int, what: str = "webserver") -> None:
         print(f"  {name:{width}}  {used.wall:8.2f}  {used.cpu:8.2f}  {used.cpu * 1000 / of:16.2f}")
 
 
-def goal(what: str, reach: str, limit: float, ratio: float, measured: str, peer: str) -> None:
-    """Say whether `ratio` <= `limit`; of a miss also how busy the machine was."""
-    met = ratio <= limit
-    note = "" if met else f"on {os.cpu_count()} cores with a load average of {os.getloadavg()[0]:.0f}"
-    tell(Result(what, reach, f"{ratio:.2f} ({measured})", round(ratio, 4), met, peer, note))
+def goal(what: str, reach: str, limit: float, ratio: float, measured: str, peer: str, why: str) -> None:
+    """Say whether `ratio` <= `limit`; of a miss also by how much, and why."""
+    note = missed(ratio / limit - 1, why)
+    tell(Result(what, reach, f"{ratio:.2f} ({measured})", round(ratio, 4), ratio <= limit, peer, note))
 
 
 def unmeasured(what: str, reach: str, why: str) -> None:

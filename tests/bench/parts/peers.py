@@ -1,4 +1,5 @@
-"""The commands of the peers, each in its best honest shape: curve25519 for all, the host key checked."""
+"""The commands of the peers, each in its best honest shape: sshd takes no key exchange but
+curve25519, and each checks the host key."""
 
 from __future__ import annotations
 
@@ -29,8 +30,8 @@ def clush_named() -> str:
 
 
 def plain_paramiko(site: Site, count: int) -> list[str]:
-    """paramiko.SSHClient as its documentation shows it, 32 threads."""
-    return [sys.executable, str(_HERE / "plain.py"), str(site.hosts(count)), str(site.key)]
+    """paramiko.SSHClient as its documentation shows it, 32 threads, with the host key it has to meet."""
+    return [sys.executable, str(_HERE / "plain.py"), str(site.hosts(count)), str(site.key), site.pin]
 
 
 def ours(site: Site, what: str, count: int, *more: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +12,12 @@ import paramiko
 USER, PORT = "probe", 2222
 
 
-def visit(host: str, key: str) -> None:
-    """Connect, run `true`, close. RuntimeError when it does not end with 0."""
+def visit(host: str, key: str, pin: str) -> None:
+    """Connect, run `true`, close. SSHException for another host key, RuntimeError when `true` does not end with 0."""
     client = paramiko.SSHClient()
-    client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+    kind, _, encoded = pin.partition(" ")
+    client.get_host_keys().add(f"[{host}]:{PORT}", kind, paramiko.Ed25519Key(data=base64.b64decode(encoded)))
+    client.set_missing_host_key_policy(paramiko.RejectPolicy())
     try:
         client.connect(host, port=PORT, username=USER, key_filename=key, timeout=30)
         _, out, _ = client.exec_command("true", timeout=30)
@@ -25,15 +28,15 @@ def visit(host: str, key: str) -> None:
         client.close()
 
 
-def visit_again(host: str, key: str) -> None:
+def visit_again(host: str, key: str, pin: str) -> None:
     """Once more where the connection broke without a word, as it does now and then."""
     try:
-        visit(host, key)
+        visit(host, key, pin)
     except (EOFError, paramiko.SSHException):
-        visit(host, key)
+        visit(host, key, pin)
 
 
 if __name__ == "__main__":
-    hosts, key = Path(sys.argv[1]).read_text().split(), sys.argv[2]
+    hosts, key, pin = Path(sys.argv[1]).read_text().split(), sys.argv[2], sys.argv[3]
     with ThreadPoolExecutor(32) as pool:
-        list(pool.map(lambda host: visit_again(host, key), hosts))
+        list(pool.map(lambda host: visit_again(host, key, pin), hosts))

@@ -116,6 +116,7 @@ class Site:
             f"PidFile {self.folder}/sshd.pid",
             "StrictModes no",
             "UsePAM no",
+            "KexAlgorithms curve25519-sha256,curve25519-sha256@libssh.org",
             "UseDNS no",
             "PasswordAuthentication no",
             "KbdInteractiveAuthentication no",
