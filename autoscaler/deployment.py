@@ -115,7 +115,7 @@ def read_deployment(document: Document) -> Deployment:
     """The Deployment; DocumentFault with every fault and its line."""
     faults: list[Fault] = []
     top = Section(document, (), faults)
-    if top.integer("format", 1) > 1:
+    if top.integer("format", 1, low=1) > 1:
         raise DocumentFault(
             document.where,
             [Fault(document.line("format"), "format is newer than this program understands: upgrade it")],

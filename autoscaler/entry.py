@@ -18,6 +18,7 @@ from utilities.civil import zone_of
 __all__ = ["DAYS", "Aim", "Entry", "days_text", "read_entries", "runs_text"]
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+MOST = 100  # more nobody could overlook, and looking a year ahead for all of them takes its time
 _NAME = r"[a-z][a-z0-9_-]{0,31}"
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
@@ -100,6 +101,9 @@ def read_entries(section: Section) -> tuple[Entry, ...]:
             one.fault("name", f"entry {entry.name} stands on line {names[entry.name]} already: give it another name")
         names[entry.name] = entry.line
         entries.append(entry)
+    if len(entries) > MOST:
+        section.fault("entries", f"a schedule may have {MOST} entries, and here are {len(entries)}")
+        entries = []
     section.unknown()
     return tuple(entries)
 
@@ -107,7 +111,7 @@ def read_entries(section: Section) -> tuple[Entry, ...]:
 def _entry(one: Section, usual: str, told: bool) -> Entry | None:
     before = one.faults
     name = one.text("name", "", _NAME, "a-z0-9_-, at most 32, a letter first")
-    if not one.has("name"):
+    if not name and not one.has("name"):
         one.fault("", "this entry needs a name, as in `name: morning`")
     found = _TIME.fullmatch(one.text("at", "", r"\s*\S+\s*", "as in `at: 07:30`").strip())
     if found is None:
@@ -155,7 +159,9 @@ def _aim(one: Section, name: str) -> tuple[Aim, int]:
 
 def _days(one: Section) -> frozenset[int]:
     words = one.words_or_text("days")
-    if words is None or words == ("daily",):
+    if words is None and one.has("days"):
+        one.fault("days", "days is empty: give it a value, or take the line out")
+    if words is None or [word.lower() for word in words] == ["daily"]:
         return frozenset(range(7))
     days: set[int] = set()
     for word in words:

@@ -66,9 +66,16 @@ class Section:
         self._read.add(key)
         return self._values.get(key)
 
+    def _scalar(self, key: str) -> Any:
+        """The value; None with a fault where the key stands and nothing behind it: half a line is no default."""
+        value = self._value(key)
+        if value is None and key in self._values:
+            self.fault(key, f"{key} is empty: give it a value, or take the line out")
+        return value
+
     def text(self, key: str, default: str, pattern: str = "", hint: str = "") -> str:
         """A string, matching `pattern` wholly."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         if not isinstance(value, str):
@@ -81,7 +88,7 @@ class Section:
 
     def choice(self, key: str, known: Sequence[str], default: str) -> str:
         """One of the known words."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         if value is False and "off" in known:  # YAML 1.1 reads a bare `off` as false
@@ -95,7 +102,7 @@ class Section:
 
     def integer(self, key: str, default: int, low: int | None = None, high: int | None = None) -> int:
         """A whole number between low and high."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         if not isinstance(value, int) or isinstance(value, bool):
@@ -109,7 +116,7 @@ class Section:
 
     def integers(self, key: str, default: tuple[int, ...], low: int, high: int) -> tuple[int, ...]:
         """A list of whole numbers, not empty."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         good = isinstance(value, list) and value and all(type(v) is int and low <= v <= high for v in value)
@@ -138,7 +145,7 @@ class Section:
 
     def part(self, key: str, default: float) -> float:
         """A part of a whole: a number above 0 and at most 1."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value <= 1:
@@ -148,7 +155,7 @@ class Section:
 
     def seconds(self, key: str, default: float | None) -> float | None:
         """A duration: a number of seconds, or text such as `30 s`, `5 min`, `1 h`."""
-        value = self._value(key)
+        value = self._scalar(key)
         if value is None:
             return default
         found = _DURATION.fullmatch(value.strip()) if isinstance(value, str) else None

@@ -12,7 +12,10 @@ from utilities.errors import DocumentFault, Fault
 
 __all__ = ["Document", "read_yaml"]
 
-_BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
+#: Numbers to the base of 60, 16, 8 and 2, and with _ in them: YAML 1.1 reads them, and nobody means them.
+_STRANGE = re.compile(
+    r"[-+]?(?:[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?|0[xb][0-9a-fA-F_]+|0[0-9_]+|[0-9]+_[0-9_]*)"
+)
 _ODD = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
@@ -41,13 +44,13 @@ def read_yaml(text: str, where: str) -> Document:
 
 @cache
 def _loader(yaml: Any) -> Any:
-    """YAML's safe loader, for which 17:30 is text as 07:30 is: in YAML 1.1 it is the number 1050."""
+    """YAML's safe loader, for which 17:30 is text as 07:30 is, not the number 1050, and 010 not the number 8."""
 
     class Plain(yaml.SafeLoader):  # type: ignore[misc]
-        """Without numbers to the base of 60, as YAML 1.2 is."""
+        """Without the numbers that only YAML 1.1 knows."""
 
         def resolve(self, kind: Any, value: Any, implicit: Any) -> Any:
-            if kind is yaml.ScalarNode and implicit[0] and _BASE_60.fullmatch(value):
+            if kind is yaml.ScalarNode and implicit[0] and _STRANGE.fullmatch(value):
                 return "tag:yaml.org,2002:str"
             return super().resolve(kind, value, implicit)
 
