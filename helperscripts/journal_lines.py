@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KINDS", "clock_of", "plain", "sentence", "touches"]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 KINDS = ("cycle", "round", "reboot", "wish")  # the words we write; another version may know more
 
 
@@ -27,13 +28,20 @@ def touches(noted: Noted, webserver: str) -> bool:
 
 
 def sentence(noted: Noted, webserver: str = "") -> str:
-    """What an entry says, on one line; with `webserver` what it says of this one, if it says something of it."""
+    """What an entry says, on one line; with `webserver` what it says of this one, if it says something of it.
+
+    Without control characters: whoever writes into the Store does not steer a reader's terminal.
+    """
+    return _CONTROL.sub("", " ".join(_said(noted, webserver).split()))
+
+
+def _said(noted: Noted, webserver: str) -> str:
     if noted.fault:
         return f"cannot be read: {noted.fault} ({noted.key}, line {noted.line})"
     told = list(_of_one(noted.entry, webserver)) if webserver else []
     said = "; ".join(told) or noted.entry.get("sentence") or "it bears no sentence; --json shows it whole"
     by = noted.entry.get("by")
-    return " ".join(f"{said} (by {by})".split()) if by and not told else " ".join(str(said).split())
+    return f"{said} (by {by})" if by and not told else str(said)
 
 
 def clock_of(written: Instant | None, zone: tzinfo | None) -> datetime | None:
@@ -48,16 +56,17 @@ def plain(noted: Noted) -> dict[str, Any]:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            if key != "inputs":
-                yield str(key)
-                yield from _texts(part)
-    elif isinstance(value, list):
-        for part in value:
-            yield from _texts(part)
+    waiting = [value]  # and no recursion: another version may nest more deeply than Python calls
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, Mapping):
+            kept = {str(key): part for key, part in value.items() if key != "inputs"}
+            yield from kept
+            waiting += kept.values()
+        elif isinstance(value, list):
+            waiting += value
 
 
 def _of_one(entry: Mapping[str, Any], webserver: str) -> Iterator[str]:

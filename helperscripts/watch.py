@@ -84,7 +84,8 @@ def _screen() -> Iterator[int]:
     before = termios.tcgetattr(keys)
     ours = termios.tcgetattr(keys)
     ours[3] &= ~(termios.ECHO | termios.ICANON)
-    ours[6][termios.VSUSP] = b"\0"  # stopped, it would leave the shell on our screen
+    # Stopped or aborted, it would leave the shell on our screen.
+    ours[6][termios.VSUSP] = ours[6][termios.VQUIT] = b"\0"
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP)}
 

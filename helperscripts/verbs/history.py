@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 LAST = 20
+MOST = 1_000_000
 
 
 def _kinds(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -40,7 +41,8 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
         "autoscaler history --kind cycle --json | jq '.entries[].turns[].plan'",
     ],
 )
-@click.option("--last", type=click.IntRange(1), metavar="N", help=f"So many at most; {LAST}, or with --since all.")
+@click.option("--last", type=click.IntRange(1, MOST), metavar="N",
+              help=f"So many at most; {LAST}, or with --since all.")
 @click.option("--since", metavar="WHEN", help="From then on: 2h (ago), 07:30, 2026-11-22, 2026-11-22T06:00Z.")
 @click.option("--until", metavar="WHEN", help="What was written before then.")
 @click.option("--node", "only", type=click.IntRange(0), metavar="K",
@@ -89,7 +91,7 @@ def command(
         ask.say(*_screen(entries, webserver or "", zone))
         if len(entries) == most:
             given = {"--since": since, "--until": until, "--node": only, "--kind": kind, "--webserver": webserver}
-            ask.say("", f"Older ones: autoscaler history {_words({'--last': most * 5, **given})}")
+            ask.say("", f"Older ones: autoscaler history {_words({'--last': min(most * 5, MOST), **given})}")
     else:
         ask.say(*(_line(noted, webserver or "", zone) for noted in entries))
     return 3 if any(noted.fault for noted in entries) else 0

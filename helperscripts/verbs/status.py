@@ -37,7 +37,7 @@ _LEVELS = ("green", "yellow", "red", "red")
     ],
 )
 @click.option("--check", is_flag=True, help="Exit 0 ok, 1 warning, 2 critical, 3 unknown, with one line.")
-@click.option("--watch", is_flag=False, flag_value=2.0, type=click.FloatRange(0.2, 3600), metavar="[SECONDS]",
+@click.option("--watch", is_flag=False, flag_value=2.0, type=float, metavar="[SECONDS]",
               help="Draw it again and again on this terminal.  [2]")
 @asks
 @click.pass_obj
@@ -73,6 +73,8 @@ def _watch(ask: Ask, check: bool, seconds: float) -> int:
 
     from helperscripts.watch import watched
 
+    if not 0.2 <= seconds <= 3600:  # nan is in no range
+        raise AskerErred(f"--watch draws again every 0.2 to 3600 seconds, not {seconds:g}")
     if check or ask.json:
         raise AskerErred(f"--watch is for people: it does not go with {'--check' if check else '--json'}")
     if not ask.terminal or not sys.stdin.isatty():

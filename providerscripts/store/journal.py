@@ -238,6 +238,8 @@ def _entries(key: str, body: bytes) -> Iterator[Mapping[str, Any]]:
             entry = json.loads(line)
         except ValueError as err:
             why = f"not JSON: {err}"
+        except RecursionError:
+            why = "not JSON that can be read: it is nested too deeply"
         if not why and not isinstance(entry, dict):
             why = "not an entry: no JSON object"
         elif not why and entry.get("format") != _FORMAT:

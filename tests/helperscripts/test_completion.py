@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from helperscripts.journal_lines import KINDS
 from helperscripts.cli import VERBS
+from helperscripts.journal_lines import KINDS
 from tests.helperscripts.machine import ROOT, OperatorMachine
 from tests.helperscripts.terminal import Terminal, terminal
 

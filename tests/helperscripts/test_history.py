@@ -173,6 +173,17 @@ def test_the_zone_of_the_schedule_is_the_one_that_is_shown_and_meant(desk: Desk)
     assert "no entry" in desk("history", "--since", "2026-11-22T01:31").out
 
 
+def test_what_the_store_holds_steers_no_terminal_and_ends_no_history(desk: Desk) -> None:
+    write(desk, 1, "cycle", MORNING, sentence="well \x1b]0;title\x07 done\x9b1m")
+    said = desk("history")
+    assert (said.code, said.out.count("well ]0;title done1m")) == (0, 1)
+    day = next((desk.folder / "store" / "journal").iterdir())
+    (day / "deep.jsonl").write_text("[" * 100_000)
+    said = desk("history")
+    assert (said.code, "nested too deeply" in said.out, "well" in said.out) == (3, True, True)
+    assert desk("history", "--last", "9" * 20).code == 2
+
+
 def test_on_a_terminal_it_is_a_table_in_its_width(tmp_path: Path) -> None:
     machine = OperatorMachine(tmp_path)
     machine.deploy(1, mode="observe")

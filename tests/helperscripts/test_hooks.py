@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
@@ -46,6 +47,18 @@ def test_what_it_says_is_nobodys_but_its_last_complaint(tmp_path: Path, capfd: p
     assert run_hook([program]) == f"{program}: ended with 3: token=*** refused"
     assert run_hook([script(tmp_path / "killed", "kill -9 $$")]).endswith("ended by signal 9")
     assert capfd.readouterr() == ("", "")
+
+
+def test_one_that_floods_stderr_fills_no_memory(tmp_path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    flood = "test -p /dev/stderr || exit 9; head -c 100000000 /dev/zero >&2"  # a file's memory would not be ours
+    program = script(tmp_path / "hook", f"{flood}; printf '\\nenough' >&2; exit 3")
+    assert run_hook([program], patience=60).endswith("enough")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000, "KiB"
+    assert "killed" in run_hook([script(tmp_path / "endless", "exec cat /dev/zero >&2")], patience=0.3)
+    left = script(tmp_path / "left", f"sleep 1000 &\necho $! >{tmp_path}/pid\nexit 4")
+    assert run_hook([left], patience=60) == f"{left}: ended with 4", "who holds its stderr is not waited for"
+    os.kill(int((tmp_path / "pid").read_text()), 9)
 
 
 @pytest.mark.parametrize("name", ["gone", "folder", "text"])
