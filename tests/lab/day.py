@@ -4,6 +4,10 @@ By hand: `python -m tests.lab.inside tests.lab.day` (or with another rate: `... 
 
 It is 2027-03-28, the Sunday on which Berlin's clocks went forward in the night. The nodes' own clocks stand in three
 zones. Three nodes, each a whole host: power cut, reboots of their own after each cycle that earned one.
+
+Being down means two things here. At 07:30 node 3 alone is off: the others apply the entry to the wish that all share,
+so the event is not missed, but node 3's part of the scale-up is; it is done when node 3 is back. At 11:45 all nodes
+are off: the event itself is missed, and the first node that is back replays it.
 """
 
 from __future__ import annotations
@@ -11,6 +15,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -167,22 +172,23 @@ class Day:
         self.count("night")
         self.quiet()
         self.estate.nodes[2].power_off()
-        self.line.say("node 3 is switched off")
+        self.line.say("node 3 is switched off, and is off at 07:30")
         self.put_on("07:29:20")
 
     def morning(self) -> None:
-        """07:30 without node 3; then it is back. One create's answer is lost, and one finds the cloud sold out."""
+        """07:30 without node 3; then it does its part. One create loses its answer, one finds the cloud sold out."""
         estate = self.estate
         estate.cloud.next("create", Fault.LOST_ANSWER)
         estate.cloud.next("create", Fault.SOLD_OUT)
         self.line.say("the cloud will lose the answer to the next create, and be sold out for the one after it")
         estate.until(lambda: len(estate.up()) == 7 and len(estate.up(3)) == 1, "the shares of nodes 1 and 2", 12)
         self.count("morning without node 3")
-        self.line.say("nodes 1 and 2 have built their shares; node 3 is switched on")
+        self.line.say("nodes 1 and 2 have applied 07:30 and built their shares, node 3's part is missing;")
+        self.line.say("node 3 is switched on")
         estate.nodes[2].boot()
         self.settled(8, 8)
         self.count("morning")
-        self.line.say("node 3 has built its share")
+        self.line.say("node 3 has done its part of the scale-up that it slept through")
 
     def ails(self) -> None:
         """Every fault of the list, at three webservers at once, one of each share: so nobody's brake holds."""
@@ -219,12 +225,12 @@ class Day:
         estate = self.estate
         for node in estate.nodes:
             node.power_off()
-        self.line.say("a power cut: no node runs")
+        self.line.say("a power cut: no node runs, and 11:45 passes without any")
         self.put_on("11:47:00")
         self.count("noon, in the dark")
         for node in estate.nodes:
             node.boot()
-        self.line.say("power is back; the cloud's quota is 9")
+        self.line.say("power is back, the missed entry is for the nodes to find; the cloud's quota is 9")
         cloud = estate.cloud
         cloud.quota = 9
         estate.until(lambda: len(estate.up()) == 9 and cloud.ledger_has("create", Fault.QUOTA), "nine, no more", 10)
@@ -245,6 +251,11 @@ class Day:
         """For the test."""
         estate, cloud = self.estate, self.estate.cloud
         journal = sorted(estate.journal(), key=lambda e: str(e["at"]))
+
+        def runs(true: Callable[[dict[str, Any]], bool]) -> list[list[int]]:
+            """Of each node the numbers of its Cycles that wrote such an entry."""
+            return [sorted({e["run"] for e in journal if e["node"] == n.ordinal and true(e)}) for n in estate.nodes]
+
         wishes = [e for e in journal if e["kind"] == "wish"]
         return {
             "timeline": self.line.lines,
@@ -267,13 +278,20 @@ class Day:
             "endings": [list(node.endings) for node in estate.nodes],
             "missed": [e["sentence"] for e in wishes if "min late" in e["sentence"]],
             "wished": [_wished(e) for e in wishes],
-            "reboots_journalled": sum(e["kind"] == "reboot" for e in journal),
+            "reboots_journalled": runs(lambda e: e["kind"] == "reboot"),
+            "earned": runs(_earns),
             "refused": sorted(e.what for e in cloud.ledger if e.came in (Fault.SOLD_OUT, Fault.QUOTA)),
             "unrecorded": sorted({m.name for m in cloud.living()} - set(estate.records())),
             "deleted": sorted({entry.what for entry in cloud.ledger if entry.verb == "delete"}),
             "dead": _dead(journal),
             "fired": [node.entries_fired() for node in estate.nodes],
         }
+
+
+def _earns(entry: dict[str, Any]) -> bool:
+    """Was something done in this turn of a Cycle that earns its node a reboot?"""
+    done = [d for turn in entry.get("turns", []) for d in turn["done"]] if entry["kind"] == "cycle" else []
+    return any(d["step"]["kind"] in ("create", "destroy", "withdraw") and d["outcome"] == "done" for d in done)
 
 
 def _dead(journal: list[dict[str, Any]]) -> dict[str, str]:
