@@ -91,7 +91,7 @@ format: 1
 # Part of every webserver's name: ws-{pool}-1-0001
 pool: {pool}
 
-# observe: all is decided, journalled and said, nothing is done. `autoscaler arm` makes it production.
+# observe: all is decided, journalled and said, no machine is touched. `autoscaler arm` makes it production.
 # development: no autoscaling at all.
 mode: observe
 

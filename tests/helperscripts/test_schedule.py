@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.change import Look
+from autoscaler.change import Look, look
 from autoscaler.deployment import Deployment, Mode, read_deployment
 from autoscaler.profile import KEY, new_profile, read_profile, set_number
 from autoscaler.wish import Limits
@@ -19,6 +19,7 @@ from cron.timetable import Timetable
 from helperscripts.almanac import Wall, almanac_of
 from helperscripts.chart import BLOCKS, RAMP, chart
 from helperscripts.first import deployment_text, machine_zone
+from helperscripts.screen import bare
 from tests.helperscripts.desk import BERLIN, ROOT, Desk, at_rig, call, in_zone
 from tests.helperscripts.machine import CLI, OperatorMachine
 from tests.helperscripts.terminal import terminal
@@ -188,6 +189,13 @@ def test_the_page_shows_what_its_schedule_brings(rig: Rig) -> None:
     table = [line for line in lines if " -> " in line or "nothing to do" in line]
     assert len(table) == 16
     assert "\n".join(table) in page
+    noted = [line for line in lines if line.startswith("line ")]
+    assert len(noted) == 1
+    assert " ".join(noted[0].split()) in " ".join(page.split())
+    almanac = almanac_of(rig.deployment, look(rig.store), MONDAY)
+    assert almanac is not None
+    shown = almanac.within(7)
+    assert "\n".join(map(bare, chart(shown.forecast, shown.wall, 48))) in page
 
 
 def test_days_and_zone(rig: Rig) -> None:
