@@ -12,9 +12,10 @@ import tzdata
 
 from utilities.instant import Instant
 
-__all__ = ["instant_of", "kind_of", "local", "zone_of"]
+__all__ = ["instant_of", "kind_of", "local", "one_name", "zone_of"]
 
 _TZDATA = Path(tzdata.__file__).parent
+_UTC = {"Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu", "Etc/GMT", "GMT"}
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -31,6 +32,11 @@ def zone_of(name: str) -> ZoneInfo:
     near = difflib.get_close_matches(name.lower(), sorted(names), 2, 0.6)
     meant = f"; did you mean {' or '.join(names[n] for n in near)}?" if near else ", as Europe/Berlin or UTC are"
     raise ValueError(f"{name!r} is no time zone that IANA knows{meant}")
+
+
+def one_name(zone: str) -> str:
+    """UTC for each of the names that it has at IANA; another zone's as it is: two machines may differ in it."""
+    return "UTC" if zone in _UTC else zone
 
 
 @cache

@@ -40,8 +40,8 @@ SLACK = 600.0  # seconds beyond all deadlines of a Cycle: deletions, requests th
 def command(ask: Ask, once: bool, cron: bool, after: float) -> int:
     """Bring this node's share of the fleet to the wanted size: create, admit, withdraw, destroy, and reboot.
 
-    In mode `observe` it says and journals what it would do, and touches no machine. What the schedule missed goes into
-    the Profile all the same.
+    In mode `observe` it says and journals what it would do, and touches no machine. What the schedule missed goes
+    into the Profile all the same.
     """
 
     def run(

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_UTC = {"Etc/UTC", "Etc/UCT", "UCT", "Etc/Universal", "Universal", "Etc/Zulu", "Zulu", "Etc/GMT", "GMT"}
-
 
 @click.command(
     "adopt",
@@ -67,7 +65,7 @@ def command(ask: Ask, file: str | None, zone: str | None, dry_run: bool, yes: bo
 
 def _zone(told: str | None) -> str:
     from cron.localzone import LOCALTIME, local_zone
-    from utilities.civil import zone_of
+    from utilities.civil import one_name, zone_of
     from utilities.errors import AskerErred
 
     if told is not None:
@@ -79,7 +77,7 @@ def _zone(told: str | None) -> str:
     if not found:
         raise AskerErred(f"{LOCALTIME} does not name this machine's zone: say it, as in --zone Europe/Berlin")
     # Two nodes that call it differently mean the same: their lines are to become one entry.
-    return "UTC" if found in _UTC else str(found)
+    return one_name(str(found))
 
 
 def _shown(moves: list[Move], where: str) -> list[str]:

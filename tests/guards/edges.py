@@ -50,6 +50,14 @@ EDGES: tuple[Guard, ...] = (
         (HISTORY + "what_cannot_be_read_is_told_and_not_hidden",),
     ),
     Guard(
+        "the Journal steers no terminal",
+        "Whoever writes into the Store does not write to a reader's terminal.",
+        "helperscripts/journal_lines.py",
+        'return _CONTROL.sub("", ',
+        'return str(',
+        (HISTORY + "what_the_store_holds_steers_no_terminal_and_ends_no_history",),
+    ),
+    Guard(
         "a wish that cannot be journalled is done",
         "What was written is written: the Journal's trouble is told and changes no exit code.",
         "helperscripts/wishes.py",
@@ -65,6 +73,14 @@ EDGES: tuple[Guard, ...] = (
         "os.killpg(process.pid, signal.SIGKILL)",
         "process.kill()",
         (HOOKS + "one_that_hangs_is_killed_with_all_it_started",),
+    ),
+    Guard(
+        "a hook that floods stderr fills no memory",
+        "A machine that the autoscaler itself brings down heals nobody.",
+        "helperscripts/hooks.py",
+        "            del said[:-_KEPT]\n",
+        "",
+        (HOOKS + "one_that_floods_stderr_fills_no_memory",),
     ),
     Guard(
         "an alarm that was not heard is told again",

@@ -47,7 +47,7 @@ def test_it_draws_the_status_and_gives_the_terminal_back(seat: Terminal, key: st
     assert screen.startswith("mode is observe: nothing is done; 3 wanted, 0 up\n")
     assert re.search(r"^\d\d:\d\d:\d\d \S+, again every 0.3 s; Ctrl-C or q ends this$", screen, re.MULTILINE)
     assert seat.flags() == "100"
-    seat.type("x", "Escape", "C-z")
+    seat.type("x", "Escape", "C-z", "C-\\")
     seat.until(lambda later: later != screen and "again every" in later)
     assert seat.screen().startswith("mode is observe"), "what is typed does not stand on it"
     seat.type(key)
@@ -107,9 +107,11 @@ def test_a_full_line_keeps_its_last_column(seat: Terminal) -> None:
     ("words", "why"),
     [
         ((), "--watch needs a terminal"),
+        (("nan",), "--watch draws again every 0.2 to 3600 seconds, not nan"),
         (("--json",), "it does not go with --json"),
         (("--check",), "it does not go with --check"),
-        (("0",), "invalid value for '--watch'"),
+        (("0",), "0.2 to 3600 seconds, not 0"),
+        (("soon",), "invalid value for '--watch'"),
     ],
 )
 def test_what_cannot_be_watched_is_one_sentence(machine: OperatorMachine, words: tuple[str, ...], why: str) -> None:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from tests.worlds.wall import EPOCH, FIRST, LAST, civil, families, local_text, names, wall_of
-from utilities.civil import instant_of, kind_of, local, zone_of
+from utilities.civil import instant_of, kind_of, local, one_name, zone_of
 from utilities.instant import Instant
 
 # zone, local day and time, UTC instant, kind: from the changes as their governments announced them.
@@ -159,3 +159,9 @@ def test_the_machines_own_zones_are_not_asked(monkeypatch: pytest.MonkeyPatch, t
     finally:
         zoneinfo.reset_tzpath(to=before)
         product._shipped.cache_clear()
+
+
+def test_utc_has_one_name() -> None:
+    """Each that IANA links to it, by its rules; and nothing that merely has the same hours for a while."""
+    assert {one_name(name) for name in ("UTC", "Etc/UTC", "Zulu", "GMT", "Etc/GMT")} == {"UTC"}
+    assert one_name("Europe/Lisbon") == "Europe/Lisbon"
