@@ -193,7 +193,7 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
     if seen.wish.fault is not None:
         yield Level.WARNING, str(seen.wish.fault)
     if seen.deployment.mode is not Mode.PRODUCTION and not seen.faults:
-        yield Level.OK, f"mode is {seen.deployment.mode}: nothing is done"
+        yield Level.OK, f"mode is {seen.deployment.mode}: no machine is touched"
     else:
         yield from _shortage(seen)
         yield from _silence(seen)

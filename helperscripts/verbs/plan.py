@@ -81,7 +81,7 @@ def planned(ask: Ask) -> tuple[str, Plan]:
 def lines_of(mode: str, plan: Plan, until: str = "") -> list[str]:
     """The Plan for a person; with an empty mode no word of what becomes of it. `until`: how long its number holds."""
     note = {
-        "observe": "Mode is observe: the next cycle says this and does nothing. `autoscaler arm` changes that.",
+        "observe": "Mode is observe: the next cycle says this and touches no machine. `autoscaler arm` changes that.",
         "production": "The next cycle does this.",
         "": "",
     }.get(mode, f"Mode is {mode}.")

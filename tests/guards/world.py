@@ -250,7 +250,7 @@ WORLD: tuple[Guard, ...] = (
     ),
     Guard(
         "observe does nothing: Cycle",
-        "In mode observe all is decided and nothing is done.",
+        "In mode observe all is decided and no machine is touched.",
         "autoscaler/cycle.py",
         "        acting = self.deployment.mode is Mode.PRODUCTION\n",
         "        acting = True\n",
@@ -258,7 +258,7 @@ WORLD: tuple[Guard, ...] = (
     ),
     Guard(
         "observe does nothing: turn",
-        "In mode observe all is decided and nothing is done.",
+        "In mode observe all is decided and no machine is touched.",
         "autoscaler/turn.py",
         "        if self._deployment.mode is Mode.OBSERVE:\n",
         "        if False:\n",

@@ -44,7 +44,7 @@ def test_it_draws_the_status_and_gives_the_terminal_back(seat: Terminal, key: st
     seat.type("echo before", "Enter")
     before = seat.flags()
     screen = begin(seat)
-    assert screen.startswith("mode is observe: nothing is done; 3 wanted, 0 up\n")
+    assert screen.startswith("mode is observe: no machine is touched; 3 wanted, 0 up\n")
     assert re.search(r"^\d\d:\d\d:\d\d \S+, again every 0.3 s; Ctrl-C or q ends this$", screen, re.MULTILINE)
     assert seat.flags() == "100"
     seat.type("x", "Escape", "C-z", "C-\\")
@@ -72,7 +72,7 @@ def test_a_store_that_cannot_be_reached_stands_in_the_first_line(seat: Terminal,
     os.rename(machine.store, machine.folder / "elsewhere")
     screen = seat.until(lambda screen: screen.startswith("The Store cannot be asked, this is "))
     assert re.match(r"The Store cannot be asked, this is \d+ s old:\sfile://", screen)
-    assert "mode is observe: nothing is done; 3 wanted, 0 up" in screen
+    assert "mode is observe: no machine is touched; 3 wanted, 0 up" in screen
     os.rename(machine.folder / "elsewhere", machine.store)
     seat.until(lambda screen: screen.startswith("mode is observe"))
 
@@ -96,7 +96,7 @@ def test_it_fits_whatever_size_the_terminal_has(seat: Terminal) -> None:
 
 
 def test_a_full_line_keeps_its_last_column(seat: Terminal) -> None:
-    first = "mode is observe: nothing is done; 3 wanted, 0 up"
+    first = "mode is observe: no machine is touched; 3 wanted, 0 up"
     seat.resize(len(first), 24)
     seat.type("$WATCH 0.3", "Enter")
     seat.until(lambda screen: "again every" in screen)
