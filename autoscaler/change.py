@@ -30,11 +30,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Change:
-    """`after` is what the Store holds now; `written` is False when there was nothing to do."""
+    """`after` is what the Store holds now; `written`: did we write? `found` is the last Look."""
 
     before: Profile | None
     after: Profile | None
     written: bool
+    found: Look
 
 
 def look(store: Store) -> Look:
@@ -53,23 +54,21 @@ def look(store: Store) -> Look:
 
 def change_profile(
     store: Store,
-    edit: Callable[[Profile | None], Profile | None],
+    edit: Callable[[Look], Profile | None],
     *,
     relative: bool,
     clock: Clock,
     where: str,
     chance: Random | None = None,
     seen: Look | None = None,
-    looked: Callable[[Look], None] | None = None,
 ) -> Change:
     """Write what `edit` makes of the Profile in the Store; None, or the same text, is nothing to do.
 
-    `edit` may be called again on a newer version. With `relative` (+2, a daily event) it is, up to 8 times;
-    else an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names
-    the asker in sentences ("adjust-scaling 12"). `seen` saves the first read; `looked` is told each Look, before
-    `edit` gets its Profile. A put whose reply was lost is
-    looked for by its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be
-    learned, StoreRefused when nothing was written for certain.
+    `edit` may be called again with the Look of a newer version. With `relative` (+2, a daily event) it is, up to 8
+    times; else an absolute number that lost to another writer's is HeldElsewhere, naming that writer. `where` names
+    the asker in sentences ("adjust-scaling 12"). `seen` saves the first read. A put whose reply was lost is looked
+    for by its event ids and its stamp, and never done twice. StoreUnreachable when its fate cannot be learned,
+    StoreRefused when nothing was written for certain.
     """
     chance = chance or Random()  # noqa: S311 - no secret: it only keeps the nodes apart
     first: Profile | None = None
@@ -91,21 +90,19 @@ def change_profile(
         now = found.profile
         if tried is not None and now is not None:
             if _stamped_by_us(now, *tried):
-                return Change(tried[0], now, True)
+                return Change(tried[0], now, True, found)
             if relative and _event_applied(now, *tried):
                 # Refused, and the event is in: another node's tick of the same event was faster.
-                return Change(tried[0], now, not refused)
+                return Change(tried[0], now, not refused, found)
         if attempt == 0:
             first = now
         elif not relative and _wish(now) != _wish(first):
             if tried is not None and _number(now) == _number(tried[1]):
-                return Change(now, now, False)  # the other writer asked for the same
+                return Change(now, now, False, found)  # the other writer asked for the same
             raise _lost(where, now)
-        if looked is not None:
-            looked(found)
-        after = edit(now)
+        after = edit(found)
         if after is None or (now is not None and after.text() == now.text()):
-            return Change(now, now, False)
+            return Change(now, now, False, found)
         try:
             body = after.text().encode("utf-8")
             if found.version is None:
@@ -127,7 +124,7 @@ def change_profile(
             if deaf >= DEAF:
                 raise _doubt(where, err) from None
         else:
-            return Change(now, after, True)
+            return Change(now, after, True, found)
     raise HeldElsewhere(
         f"{where}: {KEY} was changed by others {TRIES} times while we tried; nothing is written, ask again"
     )
@@ -137,6 +134,8 @@ def _stamped_by_us(now: Profile, before: Profile | None, after: Profile) -> bool
     """Is it our put, or what a mere event id was added to since?"""
     if now.text() == after.text():
         return True
+    if _added(now, before, after) is False:
+        return False  # another call of ours in the same second: S3's dates are whole seconds
     stamp = _stamp(after)
     return stamp[1] is not None and stamp != _stamp(before) and stamp == _stamp(now)
 
@@ -150,9 +149,14 @@ def _event_applied(now: Profile, before: Profile | None, after: Profile) -> bool
 
     Some of them are not enough: another's replay of what was missed is not the +2 that ours had besides.
     """
+    return _added(now, before, after) is True
+
+
+def _added(now: Profile, before: Profile | None, after: Profile) -> bool | None:
+    """Does `now` know all event ids that `after` has more than `before`? None when it has no more."""
     known = {event.id for event in before.applied} if before else set()
     added = [event.id for event in after.applied if event.id not in known]
-    return bool(added) and all(now.was_applied(one) for one in added)
+    return all(now.was_applied(one) for one in added) if added else None
 
 
 def _wish(profile: Profile | None) -> Profile | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from autoscaler.book import StoreClock
 from autoscaler.change import Look, change_profile
@@ -38,16 +38,15 @@ def replay_of(seen: Look, limits: Limits, now: Instant, timetable: Timetable | N
 
 def replay(world: World, time: StoreClock, seen: Look, limits: Limits) -> Replayed | None:
     """Write it by compare-and-swap; None when another node was faster. StoreUnreachable, HeldElsewhere."""
-    last, looks = [Replay()], [seen]
+    last = Replay()
 
-    def edit(profile: Profile | None) -> Profile | None:
+    def edit(found: Look) -> Profile | None:
+        nonlocal last
         # When the Store took *this* version: by an older one's a newer stamp would look like a wrong clock's.
-        last[0] = replay_of(replace(looks[-1], profile=profile), limits, time.now(), world.timetable)
-        return last[0].profile
+        last = replay_of(found, limits, time.now(), world.timetable)
+        return last.profile
 
-    change = change_profile(
-        world.store, edit, relative=True, clock=world.clock, where="cycle", seen=seen, looked=looks.append
-    )
+    change = change_profile(world.store, edit, relative=True, clock=world.clock, where="cycle", seen=seen)
     if not change.written or change.before is None or change.after is None:
         return None
-    return Replayed("; ".join(last[0].sentences), change.before.lasting, change.after.lasting)
+    return Replayed("; ".join(last.sentences), change.before.lasting, change.after.lasting)

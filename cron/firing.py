@@ -1,4 +1,4 @@
-"""Firing: what one call of a daily verb does to the Profile, after all that was missed before it. Pure.
+"""Firing: what one call of a daily verb or of adjust-scaling does to the Profile, and to what was missed. Pure.
 
 What is missed is replayed first, for the call's own stamp would put it out of sight: CHANGED_AT is from where on the
 timetable looks for what was missed.
@@ -17,7 +17,7 @@ from cron.timetable import Occurrence, Timetable
 from utilities.errors import AskerErred
 from utilities.instant import Instant
 
-__all__ = ["Fired", "Seen", "caught_up", "fire_entry", "fire_words"]
+__all__ = ["Adjusted", "Fired", "Seen", "adjust_after", "adjust_instead", "caught_up", "fire_entry", "fire_words"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,14 @@ class Fired:
     due: Occurrence | None = None
 
 
+@dataclass(frozen=True)
+class Adjusted:
+    """`profile` is what to write, None for nothing; `replayed` are the sentences of what was missed before it."""
+
+    profile: Profile | None
+    replayed: tuple[str, ...] = ()
+
+
 def caught_up(timetable: Timetable | None, seen: Seen) -> Replay:
     """What was missed; nothing without a timetable or a Profile."""
     if timetable is None or seen.profile is None or seen.modified is None:
@@ -55,6 +63,40 @@ def fire_words(timetable: Timetable | None, seen: Seen, decide: Callable[[Profil
     missed = caught_up(timetable, seen)
     edit = decide(missed.profile or seen.profile)
     return _fired(seen, edit.profile or missed.profile, edit.sentence, edit.changed, missed.sentences)
+
+
+def adjust_after(
+    timetable: Timetable | None, seen: Seen, edit: Callable[[Profile | None], Profile | None]
+) -> Adjusted:
+    """A step (+2) and an override (--until): `edit` is done to what the missed ones leave."""
+    missed = caught_up(timetable, seen)
+    before = missed.profile or seen.profile
+    after = edit(before)
+    return Adjusted(None) if after is None or _asks_same(before, after) else Adjusted(after, missed.sentences)
+
+
+def adjust_instead(
+    timetable: Timetable | None, seen: Seen, edit: Callable[[Profile | None], Profile]
+) -> Adjusted:
+    """A number that lasts and --undo: instead of whatever fell due before, so nothing is replayed.
+
+    The number that holds already is written too while something is owed: the stamp says that it was meant.
+    """
+    after = edit(seen.profile)
+    if not _asks_same(seen.profile, after):
+        return Adjusted(after)
+    missed = caught_up(timetable, seen).profile
+    owed = missed is not None and seen.profile is not None and missed.lasting != seen.profile.lasting
+    return Adjusted(after if owed else None)
+
+
+def _asks_same(before: Profile | None, after: Profile) -> bool:
+    def number(one: Profile) -> tuple[object, ...]:
+        return one.webservers, one.override_until, one.override_back_to
+
+    if before is None or number(before) != number(after):
+        return False
+    return {event.id for event in after.applied} <= {event.id for event in before.applied}  # a step is an event
 
 
 def fire_entry(timetable: Timetable, name: str, up: bool, seen: Seen) -> Fired:

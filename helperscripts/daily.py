@@ -105,10 +105,10 @@ class _Call:
         if self.entry is not None:
             _ = ask.deployment  # without one there are no entries; its sentence says so
         self.terms = terms_of(ask)
-        self.seen = look(ask.store)
+        seen = look(ask.store)
         self.time = StoreClock(clock)
-        if self.seen.date is not None:
-            self.time.hear(self.seen.date)
+        if seen.date is not None:
+            self.time.hear(seen.date)
         # An event is known by its minute: fired by a wrong clock it would be another event, and count twice.
         if abs(skew := self.time.skew()) > self.terms.skew:
             raise Unreachable(
@@ -117,33 +117,28 @@ class _Call:
             )
         self.last: Fired | None = None
         change = change_profile(
-            ask.store, self.edit, relative=True, clock=clock, where=f"{self.verb} {self.asked}", seen=self.seen,
-            looked=self.look_again,
+            ask.store, self.edit, relative=True, clock=clock, where=f"{self.verb} {self.asked}", seen=seen
         )
-        found = self.last or self.fired(change.after)
+        found = self.last or self.fired(change.found)
         if not change.written and found.profile is not None:
-            found = self.fired(change.after)  # another node fired the same event and was faster: say so
+            found = self.fired(change.found)  # another node fired the same event and was faster: say so
         sentence = "; ".join([*found.replayed, found.sentence])
         journal_wish(ask, self.time, change, f"{self.verb} {self.asked}: {sentence}", " ".join(found.events))
         return self.answer(found, change, sentence)
 
-    def look_again(self, seen: Look) -> None:
-        """The version that is edited next, and when the Store took it."""
-        self.seen = seen
-
-    def edit(self, profile: Profile | None) -> Profile | None:
+    def edit(self, found: Look) -> Profile | None:
         """For change_profile."""
-        self.last = self.fired(profile)
+        self.last = self.fired(found)
         return self.last.profile
 
-    def fired(self, profile: Profile | None) -> Fired:
-        """What this call does to this Profile."""
+    def fired(self, look: Look) -> Fired:
+        """What this call does to the Profile as it was seen."""
         from cron.daily import scaledown, scaleup
         from cron.firing import Seen, fire_entry, fire_words
         from cron.timetable import Timetable
 
         up, limits, now = self.verb == "daily-scaleup", self.terms.limits, self.time.now()
-        timetable, seen = Timetable(self.terms.schedule), Seen(profile, self.seen.modified, now, limits)
+        timetable, seen = Timetable(self.terms.schedule), Seen(look.profile, look.modified, now, limits)
         if self.entry is not None:
             return fire_entry(timetable, self.entry, up, seen)
         decide = scaleup if up else scaledown

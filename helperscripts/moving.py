@@ -74,27 +74,25 @@ def forgo(ask: Ask, entries: Sequence[Entry]) -> None:
     A line that only changed what follows an override left no stamp that would tell.
     """
     from autoscaler.book import StoreClock
-    from autoscaler.change import change_profile, look
+    from autoscaler.change import Look, change_profile, look
     from autoscaler.profile import Profile, mark_applied
     from cron.timetable import Timetable
     from helperscripts import wiring
 
-    looks = [look(ask.store)]
+    seen = look(ask.store)
     time = StoreClock(clock := wiring.clock())
-    if looks[-1].date is not None:
-        time.hear(looks[-1].date)
+    if seen.date is not None:
+        time.hear(seen.date)
 
-    def edit(profile: Profile | None) -> Profile | None:
-        modified, now = looks[-1].modified, time.now()
-        if profile is None or modified is None:
+    def edit(found: Look) -> Profile | None:
+        profile, now = found.profile, time.now()
+        if profile is None or found.modified is None:
             return None
-        for one in Timetable(entries).missed(profile, modified, now):
+        for one in Timetable(entries).missed(profile, found.modified, now):
             profile = mark_applied(profile, one.event.text(), now)
         return profile
 
-    change_profile(
-        ask.store, edit, relative=True, clock=clock, where="schedule adopt", seen=looks[0], looked=looks.append
-    )
+    change_profile(ask.store, edit, relative=True, clock=clock, where="schedule adopt", seen=seen)
 
 
 def write_entries(store: Store, entries: Sequence[Entry]) -> Deployment:

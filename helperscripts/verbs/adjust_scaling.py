@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from autoscaler.change import Look
-    from autoscaler.ports import Replay
     from autoscaler.profile import Profile
+    from cron.firing import Adjusted, Seen
+    from cron.timetable import Timetable
     from helperscripts.preview import Preview
     from helperscripts.terms import Terms
     from utilities.instant import Instant
 
-    Edit = Callable[[Profile | None], Profile | None]
+    Adjustment = Callable[[Look], Profile | None]
 
 __all__ = ["command"]
 
@@ -73,12 +74,11 @@ class _Adjustment:
         if self.seen.date is not None:
             self.time.hear(self.seen.date)
         self.missed: tuple[str, ...] = ()  # what of the schedule is applied before this change, in sentences
-        self.modified = self.seen.modified
 
     def run(self, number: str | None, yes: bool, dry_run: bool) -> None:
         edit, what, relative = self.edit(number)
         before = self.seen.profile
-        after = edit(before)
+        after = edit(self.seen)
         if after is None:
             self.nothing(before)
             return
@@ -94,52 +94,41 @@ class _Adjustment:
             return
         self.write(edit, what, relative)
 
-    def edit(self, number: str | None) -> tuple[Edit, str, bool]:
+    def edit(self, number: str | None) -> tuple[Adjustment, str, bool]:
         """What to do with the Profile, how it is called, and whether it may be done again on a newer one."""
+        from cron.firing import adjust_after, adjust_instead
         from utilities.errors import AskerErred
 
         if self.undo:
             if number is not None or self.until is not None:
                 raise AskerErred("--undo takes the last change back: it takes neither a number nor --until")
-            return self.taken_back, "adjust-scaling --undo", False
+            undone = self.adjustment(lambda table, seen: adjust_instead(table, seen, self.taken_back))
+            return undone, "adjust-scaling --undo", False
         if number is None:
             number = self.asked()
         sign, value = _parsed(number)
         what = f"adjust-scaling {sign}{value}"
         if sign:
-            return self.caught_up(self.stepped(value if sign == "+" else -value, what)), what, True
-        # A number that lasts, as --undo above, is instead of whatever fell due before it: nothing is replayed.
-        return self.set_to(value) if self.until is None else self.caught_up(self.set_to(value)), what, False
+            stepped = self.stepped(value if sign == "+" else -value, what)
+            return self.adjustment(lambda table, seen: adjust_after(table, seen, stepped)), what, True
+        set_to = self.set_to(value)
+        if self.until is not None:
+            return self.adjustment(lambda table, seen: adjust_after(table, seen, set_to)), what, False
+        return self.adjustment(lambda table, seen: adjust_instead(table, seen, set_to)), what, False
 
-    def caught_up(self, edit: Edit) -> Edit:
-        """After what the schedule missed: this change's stamp would put it out of a later replay's sight."""
-        def both(profile: Profile | None) -> Profile | None:
-            missed = self.replayed(profile)
-            after = edit(missed.profile or profile)
-            self.missed = missed.sentences if after is not None else ()
-            return after
-
-        return both
-
-    def replayed(self, profile: Profile | None) -> Replay:
-        """The Profile after what the schedule missed."""
-        from autoscaler.ports import Replay
-        from cron.firing import Seen, caught_up
+    def adjustment(self, adjust: Callable[[Timetable, Seen], Adjusted]) -> Adjustment:
+        """For change_profile: `adjust` has the timetable too, and says what of it is applied first."""
+        from cron.firing import Seen
         from cron.timetable import Timetable
 
-        if not self.terms.schedule:
-            return Replay()
-        seen = Seen(profile, self.modified, self.time.now(), self.terms.limits)
-        return caught_up(Timetable(self.terms.schedule), seen)
+        timetable = Timetable(self.terms.schedule)
 
-    def owed(self, profile: Profile) -> bool:
-        """Would what the schedule missed change the number that lasts, unless this call's stamp says it was meant?"""
-        after = self.replayed(profile).profile
-        return after is not None and after.lasting != profile.lasting
+        def adjusted(found: Look) -> Profile | None:
+            done = adjust(timetable, Seen(found.profile, found.modified, self.time.now(), self.terms.limits))
+            self.missed = done.replayed
+            return done.profile
 
-    def looked(self, seen: Look) -> None:
-        """The version that is edited next."""
-        self.modified = seen.modified
+        return adjusted
 
     def asked(self) -> str:
         """The number, from the person at the terminal, who is shown what is wanted now."""
@@ -164,21 +153,21 @@ class _Adjustment:
 
         return put("How many webservers (12, +2, -2)?", read, suffix=" ")
 
-    def set_to(self, number: int) -> Edit:
+    def set_to(self, number: int) -> Callable[[Profile | None], Profile]:
         """Exactly so many."""
         from autoscaler.profile import set_number
         from autoscaler.wish import tighten
         from helperscripts.terms import refuse_beyond
 
-        def edit(profile: Profile | None) -> Profile | None:
+        def edit(profile: Profile | None) -> Profile:
             limits = tighten(self.terms.limits, profile) if profile is not None else self.terms.limits
             after = set_number(profile, number, self.ask.who, self.time.now(), self.reason, self.until)
             refuse_beyond(limits, number, str(number))
-            return None if profile is not None and _same(profile, after) and not self.owed(profile) else after
+            return after
 
         return edit
 
-    def stepped(self, by: int, what: str) -> Edit:
+    def stepped(self, by: int, what: str) -> Callable[[Profile | None], Profile | None]:
         """So many more or fewer than are wanted now."""
         import os
 
@@ -203,7 +192,7 @@ class _Adjustment:
 
         return edit
 
-    def taken_back(self, profile: Profile | None) -> Profile | None:
+    def taken_back(self, profile: Profile | None) -> Profile:
         """The Profile before the last change."""
         from dataclasses import replace
 
@@ -215,13 +204,13 @@ class _Adjustment:
         after = undo(profile, self.ask.who, self.time.now())
         return replace(after, reason=self.reason) if self.reason else after
 
-    def write(self, edit: Edit, what: str, relative: bool) -> None:
+    def write(self, edit: Adjustment, what: str, relative: bool) -> None:
         """Into the Store, and say what holds then."""
         from autoscaler.change import change_profile
         from helperscripts.wishes import journal_wish
 
         change = change_profile(
-            self.ask.store, edit, relative=relative, clock=self.clock, where=what, seen=self.seen, looked=self.looked
+            self.ask.store, edit, relative=relative, clock=self.clock, where=what, seen=self.seen
         )
         if change.after is None or not change.written:
             self.nothing(change.after)
@@ -284,14 +273,6 @@ def _parsed(number: str) -> tuple[str, int]:
     if found is None:
         raise AskerErred(f"adjust-scaling takes a whole number, like 12, +2 or -2, not {number!r}")
     return found[1], int(found[2])
-
-
-def _same(before: Profile, after: Profile) -> bool:
-    """Does it ask for what is asked for already?"""
-    def number(profile: Profile) -> tuple[object, ...]:
-        return profile.webservers, profile.override_until, profile.override_back_to
-
-    return number(before) == number(after)
 
 
 def _local(at: Instant | None) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscaler.change import DEAF, TRIES, WAIT, change_profile, look
+from autoscaler.change import DEAF, TRIES, WAIT, Look, change_profile, look
 from autoscaler.ports import LostRace, StoreRefused, StoreUnreachable
 from autoscaler.profile import KEY, Profile, mark_applied, new_profile, read_profile, set_number, step
 from providerscripts.store.memory import MemoryStore
@@ -59,11 +59,11 @@ def plant(store: FaultyStore, profile: Profile) -> None:
 
 
 def to(number: int, by: str = "alice", at: Instant = NOW):
-    return lambda profile: set_number(profile, number, by, at, "")
+    return lambda seen: set_number(seen.profile, number, by, at, "")
 
 
 def more(by_n: int, event: str, by: str = "alice", at: Instant = NOW):
-    return lambda profile: step(profile, by_n, event, by, at, "")
+    return lambda seen: step(seen.profile, by_n, event, by, at, "")
 
 
 def behind(store: FaultyStore, verb: str, writes: list[Profile]) -> None:
@@ -124,7 +124,7 @@ def test_a_refusal_leaves_an_earlier_doubt(store: FaultyStore, clock: Ticking) -
     assert not isinstance(caught.value, StoreRefused)
 
 
-@pytest.mark.parametrize("edit", [lambda profile: None, lambda profile: profile])
+@pytest.mark.parametrize("edit", [lambda seen: None, lambda seen: seen.profile])
 def test_nothing_to_do_writes_nothing(store: FaultyStore, clock: Ticking, edit) -> None:
     plant(store, new_profile(3))
     change = change_profile(store, edit, relative=True, clock=clock, where="x")
@@ -292,9 +292,36 @@ def test_a_mere_event_id_that_lost_to_another_is_not_taken_for_written(store: Fa
     start = set_number(new_profile(3), 5, "bob", NOW, "")
     plant(store, start)
     behind(store, "swap", [mark_applied(start, "noon/2026-11-22T12:00Z", NOW)])
-    change_profile(store, lambda p: p and mark_applied(p, "op-1", NOW), relative=True, clock=clock, where="x")
+    change_profile(store, lambda s: mark_applied(s.profile, "op-1", NOW), relative=True, clock=clock, where="x")
     assert held(store).was_applied("op-1")
     assert held(store).was_applied("noon/2026-11-22T12:00Z")
+
+
+def test_two_calls_of_one_asker_in_one_second_both_count(store: FaultyStore, clock: Ticking) -> None:
+    """The Store's dates may be whole seconds, so the loser finds a stamp like its own."""
+    plant(store, new_profile(5))
+    seen = look(store)
+    for event in ("op-1", "op-2"):
+        assert change_profile(
+            store, more(1, event), relative=True, clock=clock, where="+1", seen=seen, chance=Random(1)
+        ).written
+    assert held(store).webservers == 7
+
+
+def test_an_edit_is_told_when_the_store_took_the_version_it_edits(store: FaultyStore, clock: Ticking) -> None:
+    plant(store, new_profile(3))
+    seen = look(store)
+    clock.at += 60
+    plant(store, new_profile(4))
+    looks: list[Look] = []
+
+    def edit(found: Look) -> Profile | None:
+        looks.append(found)
+        return step(found.profile, 1, "op-1", "alice", NOW, "")
+
+    change = change_profile(store, edit, relative=True, clock=clock, where="+1", seen=seen)
+    assert [(one.profile.webservers, one.modified) for one in looks] == [(3, NOW), (4, NOW + 60)]
+    assert change.found == looks[-1]
 
 
 @settings(max_examples=30, deadline=None)

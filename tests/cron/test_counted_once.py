@@ -23,7 +23,7 @@ from autoscaler.entry import Aim, Entry
 from autoscaler.profile import KEY, Profile, new_profile, read_profile, set_number, step
 from autoscaler.replaying import replay
 from autoscaler.wish import Limits, wanted
-from cron.firing import Seen, caught_up, fire_entry
+from cron.firing import Seen, adjust_after, adjust_instead, fire_entry
 from cron.timetable import Timetable
 from providerscripts.store.memory import MemoryStore
 from tests.worlds.faulty_store import FaultyStore, How
@@ -205,27 +205,29 @@ class Site:
             rig.deployment = replace(rig.deployment, schedule=self.entries)
             replay(rig.world(1), time, seen, self.limits)
             return
-        looks: list[Look] = []
         self.operators += 1
         name, up = self.entries[action.place].name, self.entries[action.place].up
         mine = f"op-{self.operators}"
 
-        def edit(profile: Profile | None) -> Profile | None:
-            found = Seen(profile, looks[-1].modified, time.now(), self.limits)
+        def set_to(profile: Profile | None) -> Profile:
+            until = Instant(time.now() + action.length) if action.kind == "override" else None
+            return set_number(profile, action.number, mine, time.now(), "", until=until)
+
+        def stepped(profile: Profile | None) -> Profile | None:
+            least, most = self.limits.min, self.limits.max
+            return step(profile, action.number, mine, mine, time.now(), "", least=least, most=most)
+
+        def edit(looked: Look) -> Profile | None:
+            found = Seen(looked.profile, looked.modified, time.now(), self.limits)
             if action.kind == "fire":
                 return fire_entry(self.timetable, name, up, found).profile
             if action.kind == "set":
-                return set_number(profile, action.number, mine, time.now(), "")
-            missed = caught_up(self.timetable, found).profile or profile
-            if action.kind == "override":
-                until = Instant(time.now() + action.length)
-                return set_number(missed, action.number, mine, time.now(), "", until=until)
-            least, most = self.limits.min, self.limits.max
-            return step(missed, action.number, mine, mine, time.now(), "", least=least, most=most)
+                return adjust_instead(self.timetable, found, set_to).profile
+            return adjust_after(self.timetable, found, stepped if action.kind == "step" else set_to).profile
 
         def change(seen: Look | None) -> None:
             change_profile(store, edit, relative=action.kind in ("fire", "step"), clock=self.clock, where=action.kind,
-                           chance=Random(1), seen=seen, looked=looks.append)  # fmt: skip
+                           chance=Random(1), seen=seen)  # fmt: skip
 
         try:
             change(seen)

@@ -124,16 +124,29 @@ SCHEDULE: tuple[Guard, ...] = (
         "schedule: since when is asked of the version that is edited",
         "An operator who comes between a replay's read and its put is not overruled.",
         "autoscaler/replaying.py",
-        "replace(looks[-1], profile=profile)",
-        "replace(looks[0], profile=profile)",
+        "replay_of(found, limits,",
+        "replay_of(Look(found.profile, found.version, found.date, seen.modified), limits,",
         (REPLAY + "an_operator_who_comes_in_between_is_not_overruled",),
+    ),
+    Guard(
+        "schedule: an edit gets the Look of the version it edits",
+        "A retry with the first read's time would replay what an operator's newer number was meant instead of.",
+        "autoscaler/change.py",
+        "        after = edit(found)\n",
+        "        after = edit(replace(found, modified=seen.modified if seen else found.modified))\n",
+        (
+            "tests/helperscripts/test_daily_scaleup.py"
+            "::test_a_call_that_comes_second_replays_from_the_version_it_edits",
+            "tests/helperscripts/test_adjust_scaling.py"
+            "::test_a_step_that_comes_second_replays_from_the_version_it_edits",
+        ),
     ),
     Guard(
         "schedule: +2 is not done because what it brought along is",
         "A node that replays the same missed event first does not swallow an operator's step.",
         "autoscaler/change.py",
-        "return bool(added) and all(",
-        "return bool(added) and any(",
+        "return all(",
+        "return any(",
         (ONCE + "an_operators_change_is_not_lost_to_a_node_that_replays_the_same_event",),
     ),
     Guard(

@@ -245,7 +245,8 @@ def test_relative_changes_of_many_all_count(desk: Desk) -> None:
 
     def add(k: int) -> None:
         change_profile(
-            desk.store, lambda p: step(p or new_profile(1), 1, f"e{k}", f"op{k}", Instant(1.7e9 + k), ""),
+            desk.store,
+            lambda seen: step(seen.profile or new_profile(1), 1, f"e{k}", f"op{k}", Instant(1.7e9 + k), ""),
             relative=True, clock=wiring.clock(), where="+1",
         )
 
@@ -334,6 +335,30 @@ def test_a_step_and_an_override_come_after_what_was_missed(behind: Desk) -> None
     assert "entry always of " in str(behind("history", "--kind", "wish", "--json").json)
     assert "replayed" in behind("adjust-scaling", "+1", "--yes", "--json").json
     assert behind("adjust-scaling", "+1", "--yes", "--json").json["replayed"] == []
+
+
+def test_a_step_that_comes_second_replays_from_the_version_it_edits(
+    behind: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another's number came between read and put, stamped after the entry fell due: it was meant instead of it.
+
+    By when the Store took the first version, the new stamp would seem a wrong clock's and the entry still owed.
+    """
+    import os
+
+    from helperscripts.ask import Ask
+
+    now = SystemClock().now()
+    os.utime(behind.folder / "store" / KEY, (now - 7200, now - 7200))
+
+    def confirm(ask: Ask, question: str, yes: bool) -> bool:
+        rival = set_number(look(behind.store).profile, 3, "bob@other", now, "")
+        behind.store.put(KEY, rival.text().encode())
+        return True
+
+    monkeypatch.setattr(Ask, "confirm", confirm)
+    assert behind("adjust-scaling", "+2").code == 0
+    assert behind.profile.webservers == 5
 
 
 def test_an_override_goes_back_to_what_was_missed(behind: Desk) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autoscaler.ports import Stored, Written
 from autoscaler.profile import KEY
 from helperscripts import wiring
 from providerscripts.store.memory import MemoryStore
@@ -297,3 +299,32 @@ def test_a_replay_by_another_node_between_our_read_and_our_put_loses_nothing(
     assert scheduled("daily-scaleup", "+2", "--node", "1", "--json").json["changed"]
     assert scheduled.profile.webservers == 10
     assert len(scheduled.profile.applied) == 3
+
+
+def test_a_call_that_comes_second_replays_from_the_version_it_edits(
+    scheduled: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its read and its put an operator set a number: that was meant instead of what had been missed.
+
+    By when the Store took the first version, the new stamp would seem a wrong clock's and the entries still owed.
+    """
+    swap, get, swaps, gets = scheduled.store.swap, scheduled.store.get, [], []
+
+    def first(key: str) -> Stored | None:
+        found = get(key)
+        if key == KEY and found is not None and not gets:
+            gets.append(key)
+            return replace(found, modified=Instant(AT - 12 * 3600))
+        return found
+
+    def late(key: str, body: bytes, version: str) -> Written:
+        if key == KEY and not swaps:
+            swaps.append(key)
+            assert scheduled("adjust-scaling", "3", "--yes").code == 0
+        return swap(key, body, version)
+
+    monkeypatch.setattr(scheduled.store, "get", first)
+    monkeypatch.setattr(scheduled.store, "swap", late)
+    assert scheduled("daily-scaleup", "+2", "--node", "1", "--json").json["replayed"] == []
+    assert swaps
+    assert scheduled.profile.webservers == 5
