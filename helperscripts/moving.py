@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from autoscaler.deployment import KEY, Deployment, read_deployment
+from autoscaler.deployment import KEY, Deployment
 from autoscaler.entry import Aim, Entry
 from cron.handwritten import HandLine, entries_of, handwritten
 from cron.inscription import inscribed, named, same_deed
-from utilities.documents import read_yaml
-from utilities.errors import DocumentFault, Fault, HeldElsewhere, Trouble
+from helperscripts.inscription import edit_deployment, text_of_body
+from utilities.errors import HeldElsewhere, Trouble
 
 if TYPE_CHECKING:
     from autoscaler.ports import Store
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from helperscripts.settings import Settings
 
 __all__ = ["Move", "check_entries", "forgo", "moves_of", "without", "write_entries"]
-
-TRIES = 8
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def check_entries(store: Store, entries: Sequence[Entry]) -> None:
     """DocumentFault when they cannot be put into the Deployment as it is; nothing is written."""
     found = store.get(KEY)
     if found is not None and entries:
-        inscribed(_text(found.body), entries, KEY)
+        inscribed(text_of_body(found.body), entries, KEY)
 
 
 def forgo(ask: Ask, entries: Sequence[Entry]) -> None:
@@ -100,27 +98,14 @@ def write_entries(store: Store, entries: Sequence[Entry]) -> Deployment:
 
     DocumentFault where they cannot be put in, HeldElsewhere when others keep changing it or took a name meanwhile.
     """
-    from autoscaler.ports import LostRace
-
-    for _ in range(TRIES):
-        found = store.get(KEY)
-        if found is None:
-            raise DocumentFault(KEY, ["it was removed meanwhile"])
-        text = _text(found.body)
-        before = read_deployment(read_yaml(text, KEY))
+    def edit(text: str, before: Deployment) -> str | None:
         missing = [entry for entry in entries if not any(same_deed(one, entry) for one in before.schedule)]
-        if not missing:
-            return before
         names = {one.name for one in before.schedule}
         if clash := [entry.name for entry in missing if entry.name in names]:
             raise HeldElsewhere(f"{KEY}: someone wrote an entry {clash[0]} meanwhile; nothing was changed, ask again")
-        after = inscribed(text, missing, KEY)
-        try:
-            store.swap(KEY, after.encode(), found.version)
-        except LostRace:
-            continue
-        return read_deployment(read_yaml(after, KEY))
-    raise HeldElsewhere(f"{KEY} was changed by others {TRIES} times while we tried; nothing is written, ask again")
+        return inscribed(text, missing, KEY) if missing else None
+
+    return edit_deployment(store, edit)
 
 
 def without(text: str, lines: Sequence[HandLine]) -> str:
@@ -133,13 +118,6 @@ def _split(text: str) -> list[str]:
     """By line feeds alone, as cron does and as the lines are counted."""
     *whole, last = text.split("\n")
     return [*(f"{line}\n" for line in whole), *([last] if last else [])]
-
-
-def _text(body: bytes) -> str:
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError as err:
-        raise DocumentFault(KEY, [Fault(body.count(b"\n", 0, err.start) + 1, "not UTF-8 text")]) from None
 
 
 def _elsewhere(ours: Settings, line: HandLine) -> str:

@@ -9,7 +9,7 @@ import click
 
 from helperscripts.ask import Ask
 from helperscripts.verb import Verb, asks
-from utilities.errors import DocumentFault, HeldElsewhere
+from utilities.errors import DocumentFault
 
 if TYPE_CHECKING:
     from autoscaler.ports import Store
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["armed", "command"]
 
 _MODE = re.compile(r"^(mode[ \t]*:[ \t]*)(['\"]?)(\w+)\2", re.MULTILINE)
-TRIES = 5
 
 
 @click.command(
@@ -93,24 +92,16 @@ def armed(text: str) -> str:
 
 
 def _write(store: Store) -> None:
-    from autoscaler.deployment import KEY, Mode, read_deployment
-    from autoscaler.ports import LostRace
+    from autoscaler.deployment import KEY, Deployment, Mode, read_deployment
+    from helperscripts.inscription import edit_deployment
     from utilities.documents import read_yaml
 
-    for _ in range(TRIES):
-        found = store.get(KEY)
-        if found is None:
-            raise DocumentFault(KEY, ["it was removed meanwhile"])
-        text = found.body.decode()
-        before = read_deployment(read_yaml(text, KEY))
+    def edit(text: str, before: Deployment) -> str | None:
         if before.mode is Mode.PRODUCTION:
-            return
+            return None
         after = armed(text)
         if before.mode is not Mode.OBSERVE or read_deployment(read_yaml(after, KEY)).mode is not Mode.PRODUCTION:
             raise DocumentFault(KEY, ["its mode is not written on a line of its own: write `mode: production`"])
-        try:
-            store.swap(KEY, after.encode(), found.version)
-            return
-        except LostRace:
-            continue
-    raise HeldElsewhere(f"{KEY} was changed by others {TRIES} times while we tried: ask again")
+        return after
+
+    edit_deployment(store, edit)

@@ -347,6 +347,14 @@ EDGES: tuple[Guard, ...] = (
         (ADOPT + "what_the_lines_did_is_not_done_again_as_if_it_were_missed",),
     ),
     Guard(
+        "deployment.yaml: another's edit is not written over",
+        "Between the read and the put of `arm` or `schedule adopt` somebody else may write.",
+        "helperscripts/inscription.py",
+        "            store.swap(KEY, after.encode(), found.version)\n",
+        "            store.put(KEY, after.encode())\n",
+        ("tests/helperscripts/test_inscription.py::test_what_another_writes_between_our_read_and_our_put_stays",),
+    ),
+    Guard(
         "schedule adopt: another Store's line stays",
         "It changes another fleet's number.",
         "helperscripts/moving.py",
