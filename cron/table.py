@@ -90,11 +90,13 @@ def due(line: str, minute: datetime) -> bool:
     if minute.minute not in in_minute or minute.hour not in in_hour or minute.month not in in_month:
         return False
     day, weekday = minute.day in in_day, minute.isoweekday() % 7 in in_week
+    return day or weekday if _either(when) else day and weekday
+
+
+def _either(when: str) -> bool:
+    """crontab(5): when both day fields are restricted, either suffices; one that begins with * is not restricted."""
     fields = when.split()
-    # crontab(5): when both are restricted, either suffices; a field that begins with * is not restricted.
-    if len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*"):
-        return day or weekday
-    return day and weekday
+    return len(fields) == 5 and not fields[2].startswith("*") and not fields[4].startswith("*")
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,8 @@ def times_of(line: str) -> Times | None:
     if when == "@reboot":
         return None
     minutes, hours, days, months, weekdays = (tuple(sorted(set(one))) for one in CronSlices(when))
+    if len(days) == 31 and _either(when):
+        weekdays = tuple(range(7))  # 1-31 is each day already, and either field suffices
     return Times(minutes, hours, weekdays, len(days) < 31 or len(months) < 12)
 
 

@@ -48,6 +48,8 @@ def test_one_deed_in_many_dresses(line: str) -> None:
         ("0 9-11 * * 7 daily-scaleup +2", [f"{hour}:00 sun UTC, 2 more" for hour in ("09", "10", "11")]),
         ("0,30 9 * * 0,6 daily-scaleup 4", [f"09:{minute} sat-sun UTC, up to 4" for minute in ("00", "30")]),
         ("0 9 1-31 */1 * daily-scaleup 4", ["09:00 daily UTC, up to 4"]),
+        ("0 7 1-31 * 1 daily-scaleup 8", ["07:00 daily UTC, up to 8"]),  # cron takes either day field
+        ("0 7 * * 1 daily-scaleup 8", ["07:00 mon UTC, up to 8"]),
         ("30 12 * * * /root/MiddayScaledown.sh 5", ["12:30 daily UTC, down to 5"]),
     ],
 )

@@ -355,6 +355,14 @@ EDGES: tuple[Guard, ...] = (
         ("tests/helperscripts/test_inscription.py::test_what_another_writes_between_our_read_and_our_put_stays",),
     ),
     Guard(
+        "schedule adopt: a line is not narrowed to its weekdays",
+        "Cron runs `0 7 1-31 * 1` daily: either of two restricted day fields suffices.",
+        "cron/table.py",
+        "    if len(days) == 31 and _either(when):\n",
+        "    if False:\n",
+        ("tests/cron/test_handwritten.py::test_its_times_become_entries",),
+    ),
+    Guard(
         "schedule adopt: another Store's line stays",
         "It changes another fleet's number.",
         "helperscripts/moving.py",
