@@ -20,6 +20,7 @@ __all__ = ["DAYS", "Aim", "Entry", "days_text", "read_entries", "runs_text"]
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 MOST = 100  # more nobody could overlook, and looking a year ahead for all of them takes its time
 _NAME = r"[a-z][a-z0-9_-]{0,31}"
+_MANY = {"daily": "mon-sun", "weekdays": "mon-fri", "weekend": "sat-sun", "weekends": "sat-sun"}
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])", re.ASCII)
 
 
@@ -88,9 +89,7 @@ def runs_text(days: frozenset[int], words: Sequence[str]) -> str:
 
 def read_entries(section: Section) -> tuple[Entry, ...]:
     """The Deployment's `schedule`. Every fault goes into the section's list, with its line."""
-    usual = section.text("zone", "")
-    if usual:
-        usual = _zone(section, usual)
+    usual = _zone(section) if section.has("zone") else ""
     entries: list[Entry] = []
     names: dict[str, int] = {}
     for one in section.sections("entries"):
@@ -113,11 +112,12 @@ def _entry(one: Section, usual: str, told: bool) -> Entry | None:
     name = one.text("name", "", _NAME, "a-z0-9_-, at most 32, a letter first")
     if not name and not one.has("name"):
         one.fault("", "this entry needs a name, as in `name: morning`")
+    said = one.faults
     found = _TIME.fullmatch(one.text("at", "", r"\s*\S+\s*", "as in `at: 07:30`").strip())
-    if found is None:
+    if found is None and one.faults == said:
         one.fault("at", f"{_called(name)} needs a local time from 00:00 to 23:59, as in `at: 07:30`")
     days = _days(one)
-    zone = _zone(one, one.text("zone", "")) if one.has("zone") else usual
+    zone = _zone(one) if one.has("zone") else usual
     if not zone and not one.has("zone") and not told:
         one.fault("name", f"{_called(name)} has no zone: write `zone: Europe/Berlin` or `zone: UTC` above")
     aim, number = _aim(one, name)
@@ -131,7 +131,11 @@ def _called(name: str) -> str:
     return f"entry {name}" if name else "this entry"
 
 
-def _zone(section: Section, name: str) -> str:
+def _zone(section: Section) -> str:
+    before = section.faults
+    name = section.text("zone", "")
+    if section.faults > before:
+        return ""
     try:
         zone_of(name)
     except ValueError as err:
@@ -161,17 +165,18 @@ def _days(one: Section) -> frozenset[int]:
     words = one.words_or_text("days")
     if words is None and one.has("days"):
         one.fault("days", "days is empty: give it a value, or take the line out")
-    if words is None or [word.lower() for word in words] == ["daily"]:
+    if words is None:
         return frozenset(range(7))
     days: set[int] = set()
+    said = one.faults
     for word in words:
-        first, dash, last = word.strip().lower().partition("-")
+        first, dash, last = _MANY.get(word.strip().lower(), word.strip().lower()).partition("-")
         numbers = [_day(one, part) for part in ((first, last) if dash else (first,))]
         if None in numbers:
             continue
         begin, end = numbers[0] or 0, numbers[-1] or 0
         days |= {(begin + more) % 7 for more in range((end - begin) % 7 + 1)}  # fri-mon goes over the weekend
-    if not days:
+    if not days and one.faults == said:
         one.fault("days", "days must be `daily`, or days such as `mon-fri` or `sat,sun`")
     return frozenset(days)
 

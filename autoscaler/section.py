@@ -79,7 +79,8 @@ class Section:
         if value is None:
             return default
         if not isinstance(value, str):
-            self.fault(key, f"{key} must be text, not {value!r}" + (" (quote it)" if value is not None else ""))
+            way = f": {hint}" if hint else " (quote it)"
+            self.fault(key, f"{key} must be text, not {value!r}{way}")
             return default
         if pattern and not re.fullmatch(pattern, value):
             self.fault(key, f"{key} {value!r} will not do: {hint}")

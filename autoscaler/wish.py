@@ -103,7 +103,7 @@ def _plainly(profile: Profile) -> str:
 
 
 def _overridden(profile: Profile, until: Instant) -> str:
-    sentence = f"{profile.webservers} by {_whose(profile)} until {to_seconds(until)}, then {profile.lasting}"
+    sentence = f"{profile.webservers} by {_whose(profile)} until {to_seconds(until)}, {profile.lasting} without it"
     return sentence + (f": {profile.reason}" if profile.reason else "")
 
 

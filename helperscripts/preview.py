@@ -9,12 +9,16 @@ from typing import Any
 from autoscaler.profile import Profile
 from autoscaler.share import divide
 from autoscaler.wish import Limits, tighten, wanted
+from cron.forecast import forecast
+from cron.timetable import Timetable
 from helperscripts.moment import local
 from helperscripts.screen import paint, table
 from helperscripts.terms import Terms
 from utilities.instant import Instant, to_text
 
 __all__ = ["Preview", "Side", "preview", "side"]
+
+_FORESEEN = 60 * 86400.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,17 @@ def preview(before: Profile | None, after: Profile, terms: Terms, now: Instant) 
         side(before, terms, now) if before is not None else None,
         then,
         after.override_until if overridden else None,
-        after.lasting if overridden else None,
+        _after_override(after, terms, now) if overridden else None,
         tighten(terms.limits, after),
     )
+
+
+def _after_override(profile: Profile, terms: Terms, now: Instant) -> int:
+    """What lasts when the override ends: what falls due meanwhile changes it. Beyond two months nobody reckons so."""
+    until = profile.override_until
+    if until is None or until > now + _FORESEEN or not terms.schedule:
+        return profile.lasting
+    return forecast(Timetable(terms.schedule), profile, terms.limits, now, now, until).number_at(until)
 
 
 def side(profile: Profile, terms: Terms, now: Instant) -> Side:

@@ -40,7 +40,9 @@ def terms_of(ask: Ask) -> Terms:
         note = f"no {KEY} in the Store: at least {bare.min}, at most {bare.max}; 1 node unless the Profile says more"
         return Terms(bare, 1, None, (note,))
     notes = {
-        Mode.OBSERVE: ("mode is observe: the nodes say what they would do, and do nothing until `autoscaler arm`",),
+        Mode.OBSERVE: (
+            "mode is observe: the nodes say what they would do, and touch no machine until `autoscaler arm`",
+        ),
         Mode.DEVELOPMENT: ("mode is development: there is no autoscaling, so nothing will be done",),
     }
     return Terms(deployment.limits, deployment.nodes, deployment.mode, notes.get(deployment.mode, ()),

@@ -33,6 +33,9 @@ def faults(*entries: str, head: str = HEAD) -> list[tuple[int, str]]:
         ('at: "9:05", days: [sun, sat], by: +2', "+2", "daily-scaleup", "a (09:05 sat-sun Europe/Berlin, 2 more)"),
         ("at: 00:00, days: fri-mon, by: -2", "-2", "daily-scaledown", "a (00:00 mon,fri-sun Europe/Berlin, 2 fewer)"),
         ("at: 23:59, days: 'Wednesday', zone: UTC, by: 2", "+2", "daily-scaleup", "a (23:59 wed UTC, 2 more)"),
+        ("at: 12:00, days: weekdays, up_to: 1", "1", "daily-scaleup", "a (12:00 mon-fri Europe/Berlin, up to 1)"),
+        ("at: 9:00, days: [sat, mon], by: 1", "+1", "daily-scaleup", "a (09:00 mon,sat Europe/Berlin, 1 more)"),
+        ("at: 9:00, days: weekend, by: 1", "+1", "daily-scaleup", "a (09:00 sat-sun Europe/Berlin, 1 more)"),
         ("at: 12:00, days: Daily, up_to: 1", "1", "daily-scaleup", "a (12:00 daily Europe/Berlin, up to 1)"),
     ],
 )
@@ -59,12 +62,14 @@ def test_an_evening_time_is_no_number_to_the_base_of_60() -> None:
         ("name: a, at: 07:30, down_to: ~", "down_to is empty"),
         ("name: a, at: 07:30, days: , up_to: 8", "days is empty"),
         ("name: a, at: 07:30, zone: , up_to: 8", "zone is empty"),
+        ("name: a, at: 07:30, zone: '', up_to: 8", "'' is no time zone"),
         ("name: a, at: 07:30, days: [], up_to: 8", "days must be `daily`"),
         ("name: a, at: 07:30, days: mon-fry, up_to: 8", "'fry' is no day"),
         ("name: a, at: 07:30, zone: Europe/Berln, up_to: 8", "did you mean Europe/Berlin"),
         ("name: a, at: 24:00, up_to: 8", "a local time from 00:00 to 23:59"),
         ("name: a, at: 7:5, up_to: 8", "a local time from 00:00 to 23:59"),
-        ("name: a, at: 730, up_to: 8", "at must be text"),
+        ("name: a, at: 730, up_to: 8", "at must be text, not 730: as in `at: 07:30`"),
+        ("name: a, at: 17.30, up_to: 8", "at must be text, not 17.3: as in `at: 07:30`"),
         ("name: a, at: 07:30, up_to: 0", "up_to must be between 1 and 9999, not 0"),
         ("name: a, at: 07:30, by: 0", "`by: 0` changes nothing"),
         ("name: a, at: 07:30, up_to: 010", "up_to must be a whole number, not '010'"),
@@ -78,13 +83,15 @@ def test_an_evening_time_is_no_number_to_the_base_of_60() -> None:
 def test_what_is_refused_with_its_line(text: str, sentence: str) -> None:
     found = faults(text)
     assert any(sentence in told for _, told in found), found
-    assert {line for line, _ in found} == {6}
+    assert [line for line, _ in found] == [6], "one slip is one sentence"
 
 
 def test_a_zone_is_never_guessed() -> None:
     head = HEAD.replace("  zone: Europe/Berlin\n", "")
     (found,) = faults("name: a, at: 07:30, up_to: 8", head=head)
     assert found == (5, "entry a has no zone: write `zone: Europe/Berlin` or `zone: UTC` above")
+    (found,) = faults("name: a, at: 07:30, up_to: 8", head=HEAD.replace("Europe/Berlin", "''"))
+    assert found == (4, "'' is no time zone that IANA knows, as Europe/Berlin or UTC are")
     assert faults("name: a, at: 07:30, up_to: 8", head=HEAD.replace("Europe/Berlin", "")) == [
         (4, "zone is empty: give it a value, or take the line out")
     ]

@@ -81,7 +81,7 @@ def test_an_override_holds_until_its_end_and_not_an_instant_longer(seconds: floa
     assert found.because == (
         "8 again: alice's override of 12 ended at 2026-11-22T14:00:00Z"
         if ended
-        else "12 by alice's override until 2026-11-22T14:00:00Z, then 8: press"
+        else "12 by alice's override until 2026-11-22T14:00:00Z, 8 without it: press"
     )
 
 

@@ -200,7 +200,7 @@ def test_in_observe_and_when_paused_it_says_that_nothing_will_be_done(desk: Desk
     desk.deployment("mode: observe\n")
     desk.store.put("SWITCH_OFF_SCALING", Switch(who="bob", why="storm").body())
     said = desk("adjust-scaling", "5", "--yes")
-    assert "do nothing until `autoscaler arm`" in said.out
+    assert "touch no machine until `autoscaler arm`" in said.out
     assert "Note: everything is switched off without end by bob: storm" in said.out
 
 
@@ -335,6 +335,19 @@ def test_a_step_and_an_override_come_after_what_was_missed(behind: Desk) -> None
     assert "entry always of " in str(behind("history", "--kind", "wish", "--json").json)
     assert "replayed" in behind("adjust-scaling", "+1", "--yes", "--json").json
     assert behind("adjust-scaling", "+1", "--yes", "--json").json["replayed"] == []
+
+
+def test_what_follows_an_override_is_what_the_schedule_will_have_made_of_it(desk: Desk) -> None:
+    """The entry falls due within the override, whose end is more than twelve hours behind it."""
+    at = SystemClock().now() + 3600
+    desk.deployment(MISSED % f"{int(at % 86400 // 3600):02}:{int(at % 3600 // 60):02}")
+    desk.put("SCALING_MODE=static\nNO_WEBSERVERS=5\n")
+    said = desk("adjust-scaling", "12", "--until", "+20h", "--yes")
+    assert "12 webservers wanted instead of 5" in said.out
+    assert said.out.rstrip().endswith(", then 8"), said.out
+    assert desk.profile.lasting == 5, "until it falls due"
+    said = desk("adjust-scaling", "4", "--until", "2090-07-01T14:00", "--yes")
+    assert said.out.rstrip().endswith(", then 5"), "nobody reckons so far"
 
 
 def test_a_step_that_comes_second_replays_from_the_version_it_edits(
