@@ -78,8 +78,9 @@ def _find(text: str, tag: str, where: str) -> _Found | None:
     found: _Found | None = None
     open_at: tuple[int, int] | None = None  # (line, offset) of a begin without its end
     offset = 0
-    for number, line in enumerate(text.split("\n"), 1):
-        start, offset = offset, offset + len(line) + 1
+    for number, raw in enumerate(text.split("\n"), 1):
+        start, offset = offset, offset + len(raw) + 1
+        line = raw.removesuffix("\r")  # an editor of another system went over it: the block is ours all the same
         if line.startswith(_BEGIN) and open_at is not None:
             faults.append(Fault(open_at[0], f"the block of {tag} begins here and does not end"))
             open_at = None

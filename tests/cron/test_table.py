@@ -222,6 +222,15 @@ def test_two_nodes_of_one_machine_come_and_go_in_any_order(text: str | None, com
     assert now == text
 
 
+def test_a_block_that_an_editor_gave_other_line_ends_is_still_ours() -> None:
+    """Else the node would get a second one, and call everything twice."""
+    text = with_block("x\n", TAG, lines(1, BIN), "tab").replace("\n", "\r\n")
+    again = with_block(text, TAG, lines(1, BIN), "tab")
+    assert again.count("cycle --cron") == 1
+    assert again == "x\r\n" + with_block(None, TAG, lines(1, BIN), "tab")
+    assert removed(text, TAG, "tab") == "x\r\n"
+
+
 def test_what_the_user_writes_below_the_block_stays() -> None:
     text = with_block("x", TAG, lines(1, BIN), "tab") + "y\n"
     assert removed(text, TAG, "tab") == "x\ny\n"
