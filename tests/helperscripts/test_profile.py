@@ -27,7 +27,7 @@ def test_show_tells_what_is_in_force(desk: Desk) -> None:
     assert said.code == 0
     lines = said.out.splitlines()
     assert lines[0].startswith("8 wanted now, 4, 4 by share: 8 by alice@")
-    assert lines[0].endswith("then 6: campaign")
+    assert lines[0].endswith("6 without it: campaign")
     assert any(line.startswith("OVERRIDE_BACK_TO  6") for line in lines)
     assert any(line.startswith("daily-scaleup:6/") for line in lines)
     assert "Note: MAX_WEBSERVERS 90 is looser than the Deployment's 20: 20 holds" in lines
