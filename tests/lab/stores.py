@@ -62,7 +62,8 @@ def weed() -> str | None:
 def seaweed_host(bridge: Bridge) -> Iterator[tuple[LightHost, S3Server]]:
     """SeaweedFS on a host named `s3`, in true time."""
     host = LightHost(bridge, "s3").boot()
-    mount = f'mount -t tmpfs tmp {SOCKETS} && exec "$@"'  # a light host's disk is read-only
+    # A light host's disk is read-only. The program is opened first: this checkout may lie below /tmp itself.
+    mount = f'exec 9<"$1"; shift; mount -t tmpfs tmp {SOCKETS} && exec /proc/self/fd/9 "$@"'
     own_tmp = ["unshare", "--mount", "sh", "-c", mount, "sh"]
 
     def start(command: list[str], **how: Any) -> subprocess.Popen[bytes]:
