@@ -6,11 +6,13 @@ real time. `python -m tests.lab.stores ADDRESS` is moto's process; hurried, as e
 
 from __future__ import annotations
 
+import fcntl
 import json
 import socket
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -92,6 +94,10 @@ def seaweed(
     words += [f"-s3.config={folder}/s3.json", "-master.volumeSizeLimitMB=64", "-volume.max=300"]
     for name, port, grpc in zip(("master", "volume", "filer", "s3"), ports[::2], ports[1::2], strict=True):
         words += [f"-{name}.port={port}", f"-{name}.port.grpc={grpc}"]
+    # It also takes ports that no option moves: two at once on one network would end each other.
+    alone = (Path(tempfile.gettempdir()) / "autoscaler-test-seaweed.lock").open("wb")
+    if start is subprocess.Popen:
+        fcntl.flock(alone, fcntl.LOCK_EX)
     with (folder / "log").open("wb") as log:
         command = [program, f"-logdir={folder}", "server", *words]
         process = start(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -102,6 +108,7 @@ def seaweed(
     finally:
         process.kill()  # asked nicely it takes its time, and nothing of it is kept
         process.wait()
+        alone.close()
         for port in ports:
             for left in SOCKETS.glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink()
