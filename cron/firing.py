@@ -9,25 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from autoscaler.change import Look
 from autoscaler.ports import Replay
 from autoscaler.profile import Profile, no_profile
+from autoscaler.replaying import replay_of
 from autoscaler.wish import Limits
 from cron.daily import Edit
 from cron.timetable import Occurrence, Timetable
 from utilities.errors import AskerErred
 from utilities.instant import Instant
 
-__all__ = ["Adjusted", "Fired", "Seen", "adjust_after", "adjust_instead", "caught_up", "fire_entry", "fire_words"]
+__all__ = ["Adjusted", "Fired", "Seen", "adjust_after", "adjust_instead", "fire_entry", "fire_words"]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What a call decides from: the Profile, when the Store took it, the Store's time, the Deployment's limits."""
+    """What a call decides from: the Profile as the Store has it, the Store's time, the Deployment's limits."""
 
-    profile: Profile | None
-    modified: Instant | None
+    look: Look
     now: Instant
     limits: Limits
+
+    @property
+    def profile(self) -> Profile | None:
+        """None where there is none."""
+        return self.look.profile
 
 
 @dataclass(frozen=True)
@@ -51,32 +57,25 @@ class Adjusted:
     replayed: tuple[str, ...] = ()
 
 
-def caught_up(timetable: Timetable | None, seen: Seen) -> Replay:
-    """What was missed; nothing without a timetable or a Profile."""
-    if timetable is None or seen.profile is None or seen.modified is None:
-        return Replay()
-    return timetable.replayed(seen.profile, seen.limits, seen.modified, seen.now)
-
-
-def fire_words(timetable: Timetable | None, seen: Seen, decide: Callable[[Profile | None], Edit]) -> Fired:
+def fire_words(timetable: Timetable, seen: Seen, decide: Callable[[Profile | None], Edit]) -> Fired:
     """A hand-written line: `decide` is what it does to the Profile that the missed ones leave."""
-    missed = caught_up(timetable, seen)
+    missed = _missed(timetable, seen)
     edit = decide(missed.profile or seen.profile)
     return _fired(seen, edit.profile or missed.profile, edit.sentence, edit.changed, missed.sentences)
 
 
 def adjust_after(
-    timetable: Timetable | None, seen: Seen, edit: Callable[[Profile | None], Profile | None]
+    timetable: Timetable, seen: Seen, edit: Callable[[Profile | None], Profile | None]
 ) -> Adjusted:
     """A step (+2) and an override (--until): `edit` is done to what the missed ones leave."""
-    missed = caught_up(timetable, seen)
+    missed = _missed(timetable, seen)
     before = missed.profile or seen.profile
     after = edit(before)
     return Adjusted(None) if after is None or _asks_same(before, after) else Adjusted(after, missed.sentences)
 
 
 def adjust_instead(
-    timetable: Timetable | None, seen: Seen, edit: Callable[[Profile | None], Profile]
+    timetable: Timetable, seen: Seen, edit: Callable[[Profile | None], Profile]
 ) -> Adjusted:
     """A number that lasts and --undo: instead of whatever fell due before, so nothing is replayed.
 
@@ -85,7 +84,7 @@ def adjust_instead(
     after = edit(seen.profile)
     if not _asks_same(seen.profile, after):
         return Adjusted(after)
-    missed = caught_up(timetable, seen).profile
+    missed = _missed(timetable, seen).profile
     owed = missed is not None and seen.profile is not None and missed.lasting != seen.profile.lasting
     return Adjusted(after if owed else None)
 
@@ -111,7 +110,7 @@ def fire_entry(timetable: Timetable, name: str, up: bool, seen: Seen) -> Fired:
         raise AskerErred(f"entry {name} {does} ({entry.does}): use {entry.verb} --entry {name}")
     one = timetable.due(name, seen.now)
     if one is None:
-        missed = caught_up(timetable, seen)
+        missed = _missed(timetable, seen)
         coming = timetable.next(seen.now, name)
         then = f"; next {coming.local()}" if coming is not None else ""
         return _fired(seen, missed.profile, f"entry {name} is not due now{then}", False, missed.sentences)
@@ -120,7 +119,7 @@ def fire_entry(timetable: Timetable, name: str, up: bool, seen: Seen) -> Fired:
     # Fired by a clock that is ahead it is done as of its instant, after all that fall due at that same one.
     now = Instant(max(seen.now, one.at))
     after, own, sentences = seen.profile, None, []
-    for effect in timetable.effects(after, seen.limits, seen.modified or now, now):
+    for effect in timetable.effects(after, seen.limits, seen.look.modified or now, now):
         after = effect.profile
         if effect.occurrence.event.same(one.event):
             own = Edit(after, effect.sentence, effect.changed)
@@ -131,6 +130,10 @@ def fire_entry(timetable: Timetable, name: str, up: bool, seen: Seen) -> Fired:
         own = timetable.applied(after, one, seen.limits, now)
         after = own.profile or after
     return _fired(seen, after, own.sentence, own.changed, tuple(sentences), one)
+
+
+def _missed(timetable: Timetable, seen: Seen) -> Replay:
+    return replay_of(seen.look, seen.limits, seen.now, timetable)
 
 
 def _fired(

@@ -21,9 +21,9 @@ __all__ = ["BY", "EARLY", "LATE", "TOO_LATE", "Effect", "Occurrence", "Timetable
 
 TOO_LATE = 12 * 3600.0  # seconds after which a missed event is told and not applied
 EARLY = 60.0  # seconds before its instant at which cron of a clock that is ahead may fire an entry
+LATE = 120.0  # seconds after it; what is fired later is a missed one, which a replay applies
 MEMORY = KEEP_EVENTS - 120.0  # seconds; ids are kept longer, so that no node finds undone what another forgot
 BY = "autoscaler"  # CHANGED_BY of what an entry did, on whichever node, fired or replayed
-LATE = 120.0  # seconds after it; what is fired later is a missed one, which a replay applies
 
 
 @dataclass(frozen=True)

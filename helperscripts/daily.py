@@ -138,7 +138,7 @@ class _Call:
         from cron.timetable import Timetable
 
         up, limits, now = self.verb == "daily-scaleup", self.terms.limits, self.time.now()
-        timetable, seen = Timetable(self.terms.schedule), Seen(look.profile, look.modified, now, limits)
+        timetable, seen = Timetable(self.terms.schedule), Seen(look, now, limits)
         if self.entry is not None:
             return fire_entry(timetable, self.entry, up, seen)
         decide = scaleup if up else scaledown

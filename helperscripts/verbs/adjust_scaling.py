@@ -124,7 +124,7 @@ class _Adjustment:
         timetable = Timetable(self.terms.schedule)
 
         def adjusted(found: Look) -> Profile | None:
-            done = adjust(timetable, Seen(found.profile, found.modified, self.time.now(), self.terms.limits))
+            done = adjust(timetable, Seen(found, self.time.now(), self.terms.limits))
             self.missed = done.replayed
             return done.profile
 

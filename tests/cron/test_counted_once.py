@@ -218,7 +218,7 @@ class Site:
             return step(profile, action.number, mine, mine, time.now(), "", least=least, most=most)
 
         def edit(looked: Look) -> Profile | None:
-            found = Seen(looked.profile, looked.modified, time.now(), self.limits)
+            found = Seen(looked, time.now(), self.limits)
             if action.kind == "fire":
                 return fire_entry(self.timetable, name, up, found).profile
             if action.kind == "set":

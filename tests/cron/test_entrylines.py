@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from autoscaler.change import Look
 from autoscaler.entry import Aim, Entry
 from autoscaler.profile import new_profile, set_number
 from autoscaler.wish import Limits
@@ -152,7 +153,7 @@ def test_on_the_days_of_the_change_each_happens_once(day: str, machine: str, zon
         wall = local(now, ZoneInfo(machine)).replace(tzinfo=None, second=0, fold=0)
         for name, cron in crons.items():
             if cron.starts(wall):
-                found = fire_entry(table, name, True, Seen(profile, begin, now, Limits(1, 999)))
+                found = fire_entry(table, name, True, Seen(Look(profile, "1", now, begin), now, Limits(1, 999)))
                 profile = found.profile or profile
                 fired |= {found.due.event.text()} if found.due else set()
         profile = table.replayed(profile, Limits(1, 999), begin, Instant(now + 9)).profile or profile

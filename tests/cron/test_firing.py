@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import time
 
 import pytest
 
+from autoscaler.change import Look
 from autoscaler.entry import Aim, Entry
 from autoscaler.profile import Profile, mark_applied, new_profile, set_number
 from autoscaler.wish import Limits
@@ -30,7 +30,8 @@ def held(number: int, since: Instant = EVENING) -> Profile:
 
 
 def seen(profile: Profile | None, off: float = 0.0) -> Seen:
-    return Seen(profile, EVENING, Instant(DUE + off), Limits())
+    there = Look(profile, "1", None, EVENING) if profile is not None else Look(None, None, None)
+    return Seen(there, Instant(DUE + off), Limits())
 
 
 def fired(profile: Profile, off: float = 0.0, table: Timetable | None = None) -> Fired:
@@ -115,11 +116,11 @@ def test_the_wrong_verb_and_an_unknown_entry_are_refused() -> None:
 
 def test_without_a_profile_only_what_is_due_is_a_fault() -> None:
     with pytest.raises(DocumentFault, match="there is no Profile yet"):
-        fire_entry(TABLE, "morning", True, replace(seen(None), modified=None))
-    assert fire_entry(TABLE, "morning", True, replace(seen(None, 7200.0), modified=None)).profile is None
+        fire_entry(TABLE, "morning", True, seen(None))
+    assert fire_entry(TABLE, "morning", True, seen(None, 7200.0)).profile is None
 
 
-def by_hand(timetable: Timetable | None, profile: Profile, off: float = 0.0) -> Fired:
+def by_hand(timetable: Timetable, profile: Profile, off: float = 0.0) -> Fired:
     event = of_words("daily-scaleup +2", Instant(DUE + off), 1)
     now = Instant(DUE + off)
     return fire_words(
@@ -133,7 +134,7 @@ def test_a_line_written_by_hand_replays_what_was_missed_first() -> None:
     assert found.profile.webservers == 5
     assert len(found.replayed) == 1
     assert found.events == ("night/2026-11-23T01:00Z", "daily-scaleup:+2/2026-11-23T06:30Z/node-1")
-    alone = by_hand(None, held(12))
+    alone = by_hand(Timetable(()), held(12))
     assert alone.profile is not None
     assert (alone.profile.webservers, alone.replayed) == (14, ())
 
