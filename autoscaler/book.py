@@ -26,9 +26,12 @@ class StoreClock:
         self._date: Instant | None = None
         self._heard = 0.0
 
-    def hear(self, date: Instant) -> None:
-        """A date from an answer. Dates of whole seconds come late by up to one: never step back for that."""
-        if self._date is None or date >= self.now():
+    def hear(self, date: Instant | None) -> None:
+        """A date from an answer; None, where there was nothing to bear one, tells nothing.
+
+        Dates of whole seconds come late by up to one: never step back for that.
+        """
+        if date is not None and (self._date is None or date >= self.now()):
             self._date, self._heard = date, self._clock.monotonic()
 
     def now(self) -> Instant:

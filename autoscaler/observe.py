@@ -44,8 +44,7 @@ def read_wish(store: Store, deployment: Deployment, time: StoreClock, timetable:
     none = Wish(None, "", deployment.limits, deployment.nodes)
     try:
         found = look(store)
-        if found.date is not None:
-            time.hear(found.date)
+        time.hear(found.date)
         if found.profile is None:
             raise no_profile(f"{store.where}/{PROFILE}")
         replay = replay_of(found, deployment.limits, time.now(), timetable)

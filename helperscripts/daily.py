@@ -107,8 +107,7 @@ class _Call:
         self.terms = terms_of(ask)
         seen = look(ask.store)
         self.time = StoreClock(clock)
-        if seen.date is not None:
-            self.time.hear(seen.date)
+        self.time.hear(seen.date)
         # An event is known by its minute: fired by a wrong clock it would be another event, and count twice.
         if abs(skew := self.time.skew()) > self.terms.skew:
             raise Unreachable(

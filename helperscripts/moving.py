@@ -79,8 +79,7 @@ def forgo(ask: Ask, entries: Sequence[Entry]) -> None:
 
     seen = look(ask.store)
     time = StoreClock(clock := wiring.clock())
-    if seen.date is not None:
-        time.hear(seen.date)
+    time.hear(seen.date)
 
     def edit(found: Look) -> Profile | None:
         profile, now = found.profile, time.now()

@@ -71,8 +71,7 @@ class _Adjustment:
         self.terms: Terms = terms_of(ask)
         self.seen: Look = look(ask.store)
         self.time = StoreClock(self.clock)
-        if self.seen.date is not None:
-            self.time.hear(self.seen.date)
+        self.time.hear(self.seen.date)
         self.missed: tuple[str, ...] = ()  # what of the schedule is applied before this change, in sentences
 
     def run(self, number: str | None, yes: bool, dry_run: bool) -> None:

@@ -58,8 +58,7 @@ def _almanac(ask: Ask) -> Almanac | None:
     if ask.deployment.mode is Mode.DEVELOPMENT:
         return None
     seen, time = look(ask.store), StoreClock(wiring.clock())
-    if seen.date is not None:
-        time.hear(seen.date)
+    time.hear(seen.date)
     return almanac_of(ask.deployment, seen, time.now())
 
 

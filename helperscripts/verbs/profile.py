@@ -59,8 +59,7 @@ def show(ask: Ask) -> None:
     if seen.profile is None:
         raise no_profile(f"{ask.store.where}/{KEY}")
     time = StoreClock(wiring.clock())
-    if seen.date is not None:
-        time.hear(seen.date)
+    time.hear(seen.date)
     profile, now = seen.profile, time.now()
     limits = tighten(terms.limits, profile)
     held = side(profile, terms, now)

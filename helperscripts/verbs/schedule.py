@@ -89,8 +89,7 @@ def _show(ask: Ask, days: int, zone: str) -> int:
     if seen.profile is None:
         raise no_profile(f"{ask.store.where}/{KEY}")
     time = StoreClock(wiring.clock())
-    if seen.date is not None:
-        time.hear(seen.date)
+    time.hear(seen.date)
     almanac = almanac_of(deployment, seen, time.now(), max(days, DAYS), zone)
     if almanac is None or not deployment.schedule:
         _none(ask, almanac)
