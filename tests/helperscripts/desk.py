@@ -85,6 +85,15 @@ class Desk:
     def __call__(self, *argv: str) -> Said:
         return call(*argv)
 
+    def installed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The program lies in `folder`/bin, where a crontab's lines will call it."""
+        programs = self.folder / "bin"
+        programs.mkdir()
+        (programs / "autoscaler").write_text("#!/bin/sh\n")
+        (programs / "autoscaler").chmod(0o755)
+        monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+        monkeypatch.setattr("sys.executable", str(programs / "python"))
+
     def deployment(self, text: str) -> None:
         self.store.put("deployment.yaml", f"pool: web\nprovider: {{name: memory}}\n{text}".encode())
 

@@ -16,12 +16,7 @@ THEIRS = "# mine\nMAILTO=me\n0  0 * * *   /bin/backup  # nightly"
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made = Desk(tmp_path, monkeypatch)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "autoscaler").write_text("#!/bin/sh\n")
-    (programs / "autoscaler").chmod(0o755)
-    made.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    made.installed(monkeypatch)
     made.deployment("nodes: 2\n")
     return made
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +14,6 @@ from autoscaler.rung import Http, Ladder, Ssh
 from tests.helperscripts.desk import at_terminal
 from tests.helperscripts.machine import OperatorMachine
 from utilities.plain import to_plain
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[OperatorMachine]:
-    machine = OperatorMachine(tmp_path)
-    machine.deploy(1, mode="observe")
-    yield machine
-    machine.demolish()
 
 
 def found(machine: OperatorMachine, what: str, code: int) -> list[tuple[str, str]]:

@@ -7,7 +7,6 @@ import os
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,15 +116,6 @@ def test_a_program_that_cron_does_not_find_is_told_with_its_place(
     program = script(tmp_path / "mailer", "")
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     assert missing("mailer") == f"cron does not find mailer, it looks in /usr/bin:/bin alone: write {program}"
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[OperatorMachine]:
-    """Node 1 with a settings file; its hooks write down what they were given."""
-    machine = OperatorMachine(tmp_path)
-    machine.deploy(1, mode="observe")
-    yield machine
-    machine.demolish()
 
 
 def settings(machine: OperatorMachine, text: str) -> None:

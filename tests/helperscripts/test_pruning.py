@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -93,14 +92,6 @@ def test_a_store_that_fails_is_a_sentence_and_tried_again_tomorrow(
     monkeypatch.setattr(FileStore, "delete", refuse)
     assert "could not be pruned, tried again tomorrow: " in prune_journal(Ask(), "web-1")
     assert prune_journal(Ask(), "web-1") == ""
-
-
-@pytest.fixture
-def machine(tmp_path: Path) -> Iterator[OperatorMachine]:
-    machine = OperatorMachine(tmp_path)
-    machine.deploy(1, mode="observe")
-    yield machine
-    machine.demolish()
 
 
 def test_a_cycle_does_it_and_says_so_in_its_log(machine: OperatorMachine) -> None:

@@ -46,12 +46,7 @@ nodes: 2  # two
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     made = Desk(tmp_path, monkeypatch)
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "autoscaler").write_text("#!/bin/sh\n")
-    (programs / "autoscaler").chmod(0o755)
-    made.setenv("PATH", f"{programs}:/usr/bin:/bin")
-    monkeypatch.setattr("sys.executable", str(programs / "python"))
+    made.installed(monkeypatch)
     monkeypatch.setattr(localzone, "LOCALTIME", tmp_path / "no-localtime")  # UTC
     made.put("SCALING_MODE=static\nNO_WEBSERVERS=5\n")
     made.deployment("# nothing yet\nnodes: 2\n")
