@@ -137,6 +137,13 @@ def provider(
     return name, options
 
 
+def letting_in(options: dict[str, str], name: str, given: str | None) -> dict[str, str]:
+    """The Provider's options for a new Deployment: local webservers, which we make, let in the key that was named."""
+    if name != "local" or given is None or "authorized_keys" in options:
+        return options
+    return {**options, "authorized_keys": f"{Path(given).expanduser().absolute()}.pub"}
+
+
 def login(name: str) -> dict[str, str]:
     """How to log in to its webservers, where we can know it."""
     if name != "local":
@@ -154,9 +161,15 @@ def named(found: Deployment) -> tuple[str, dict[str, str]]:
 def key(
     given: str | None, name: str, options: dict[str, str], path: Path, asking: bool, dry_run: bool
 ) -> Path | None:
-    """The private key for SSH; made when it was asked for and is not there."""
-    if given is None and name == "local" and "authorized_keys" not in options:
-        return Path(options.get("directory", "")).absolute() / "login_key"  # the local provider makes it
+    """The private key for SSH; made when it was asked for and is not there. AskerErred for one nobody lets in."""
+    if name == "local" and "authorized_keys" not in options:
+        own = Path(options.get("directory", "")).absolute() / "login_key"  # the local provider makes it
+        if given is not None and Path(given).expanduser().absolute() != own:
+            raise AskerErred(
+                f"--ssh-key {given}: the webservers of the Deployment that is there let in {own} alone: leave "
+                "--ssh-key out, or write `authorized_keys` below its provider first"
+            )
+        return own
     usual = path.parent / "id_ed25519"
     if given is None and asking and not path.exists():
         question = f"an SSH key for health checks over SSH (path, such as {usual}; empty for none)"

@@ -84,6 +84,7 @@ def command(
         from autoscaler.wish import Limits
 
         name, options = inquiry.provider(provider, sets, asking, settings)
+        options = inquiry.letting_in(options, name, ssh_key)
         fleet = inquiry.pool(pool, asking)
         question = "nodes (autoscaler machines that share the work)"
         count = inquiry.number(question, nodes, max(1, node), asking, 99, lambda n: _has_share(node, n))

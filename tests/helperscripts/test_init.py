@@ -143,6 +143,18 @@ def test_a_key_is_made_when_asked_for(machine: OperatorMachine) -> None:
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert key.with_suffix(".pub").read_text().split()[1] in said.err
     assert read_settings(machine.folder / "etc/settings.yaml", {}).ssh_key == key
+    deployment = read_deployment(read_yaml((machine.store / "deployment.yaml").read_text(), "d"))
+    assert deployment.provider.options["authorized_keys"] == f"{key}.pub", "who is made here lets it in"
+
+
+def test_a_key_that_the_webservers_do_not_let_in_is_refused(machine: OperatorMachine) -> None:
+    store = f"file://{machine.store}"
+    assert machine.run("init", "--yes", "--store", store).code == 0
+    (machine.folder / "etc/settings.yaml").unlink()
+    said = machine.run("init", "--yes", "--store", store, "--ssh-key", str(machine.folder / "mine"))
+    assert said.code == 2
+    assert "/login_key alone: leave --ssh-key out, or write `authorized_keys`" in said.err
+    assert not (machine.folder / "mine").exists()
 
 
 def test_a_person_is_asked(machine: OperatorMachine) -> None:
