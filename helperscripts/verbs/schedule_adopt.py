@@ -40,10 +40,14 @@ def command(ask: Ask, file: str | None, zone: str | None, dry_run: bool, yes: bo
     """
     from cron.tab import FileTab, UserTab
     from helperscripts.moving import check_entries, moves_of
+    from utilities.errors import AskerErred
 
     ask.judging = "last"
     tab: Tab = FileTab(file) if file is not None else UserTab()
-    text = tab.read() or ""
+    text = tab.read()
+    if text is None and file is not None:
+        raise AskerErred(f"--file {file}: there is no such crontab")
+    text = text or ""
     moves = moves_of(ask, text, _zone(zone), ask.deployment)
     moved, kept = [m for m in moves if not m.why_not], [m for m in moves if m.why_not]
     ask.say(*_shown(moves, tab.where))

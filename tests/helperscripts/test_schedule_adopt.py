@@ -237,3 +237,9 @@ def test_without_a_node_only_the_lines_go(desk: Desk) -> None:
     assert said.code == 0
     assert "nothing says which node this is" in said.err
     assert (desk.folder / "tab").read_text() == LEFT
+
+
+def test_a_crontab_that_is_not_there_is_not_an_empty_one(desk: Desk) -> None:
+    said = desk("schedule", "adopt", "--file", str(desk.folder / "tap"), "--yes")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "tap: there is no such crontab" in said.err
