@@ -128,7 +128,7 @@ class Story:
         """Each node reboots after its Cycle did something. One that was quick has done so before noon."""
         counts = self._boots_at_dawn
         self.screen.scene("12:00", "Noon: the clock jumps. A node that built or removed something reboots.")
-        self._set_clock(11, 59, 57)
+        self._set_clock(12, 0, 0)
         began = time.monotonic()
 
         def back(_: Seen) -> bool:
