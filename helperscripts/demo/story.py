@@ -227,9 +227,6 @@ class Story:
     def _hour(self) -> str:
         return f"{StoryClock.read(self._clock_file).now():%H:%M}"
 
-    def _shape(self) -> str:
-        return ", ".join(f"node {k} has {n}" for k, n in self.observer.look().up_by_node().items())
-
     def _start_visitors(self) -> None:
         folder = self.stage.folder
         words = ("--url", self.stage.url, "--rate", str(self.rate), "--log", str(folder / "visitors.log"))
