@@ -169,6 +169,9 @@ class ParamikoSsh(SshServer):
         return good
 
     def run(self, channel: paramiko.Channel, command: str) -> None:
+        # paramiko says yes to this request by the thread that reads replies too: once one is read, it was said. A
+        # fast command would else end its channel before the yes.
+        channel.get_transport().global_request("keepalive@openssh.com", wait=True)
         environment = {**os.environ, "PATH": self.path}
         done = subprocess.run(
             ["sh", "-c", command],
