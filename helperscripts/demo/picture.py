@@ -66,7 +66,7 @@ def draw(text: str, path: Path) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the demo, draw it; the demo's exit code, and no picture of one that failed."""
     path = Path((argv or sys.argv[1:])[0])
-    # Through this very Python, so that the picture is of this checkout; by the words of `make demo`, for it shows them.
+    # Through this very Python, so that the picture is of this checkout; called as `make demo` calls it.
     told, code = record([os.path.relpath(Path(sys.executable).parent / "autoscaler"), "demo"])
     text = left_on_screen(told)
     sys.stdout.write(text + "\n")
