@@ -12,10 +12,10 @@ from utilities.instant import Instant, to_text
 if TYPE_CHECKING:
     from helperscripts.wiring import Noted
 
-__all__ = ["KINDS", "clock_of", "plain", "sentence", "touches"]
+__all__ = ["KINDS", "clock_of", "plain", "printable", "sentence", "touches"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-KINDS = ("cycle", "round", "reboot", "wish")  # the words we write; another version may know more
+KINDS = ("cycle", "round", "lease", "reboot", "wish")  # the words we write; another version may know more
 
 
 def touches(noted: Noted, webserver: str) -> bool:
@@ -32,7 +32,12 @@ def sentence(noted: Noted, webserver: str = "") -> str:
 
     Without control characters: whoever writes into the Store does not steer a reader's terminal.
     """
-    return _CONTROL.sub("", " ".join(_said(noted, webserver).split()))
+    return printable(_said(noted, webserver))
+
+
+def printable(text: str) -> str:
+    """On one line, without control characters."""
+    return _CONTROL.sub("", " ".join(text.split()))
 
 
 def _said(noted: Noted, webserver: str) -> str:

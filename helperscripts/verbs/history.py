@@ -11,7 +11,7 @@ from helperscripts.journal_lines import KINDS
 from helperscripts.verb import Verb, asks_but_node
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import tzinfo
 
     from click.shell_completion import CompletionItem
@@ -38,6 +38,7 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
         "autoscaler history                            the last 20 entries",
         "autoscaler history --since 07:30 --kind wish  who wanted how many, since half past seven",
         "autoscaler history --webserver ws-web-1-0003  what became of this one, and why",
+        "autoscaler history --verify --since 7d        make each decision again from its recorded inputs",
         "autoscaler history --kind cycle --json | jq '.entries[].turns[].plan'",
     ],
 )
@@ -49,6 +50,7 @@ def _kinds(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> lis
               help="Of this node; 0: of machines that are none.")
 @click.option("--kind", metavar="KIND", shell_complete=_kinds, help=f"One of {', '.join(KINDS)}.")
 @click.option("--webserver", metavar="NAME", help="What was decided, done or heard of this one.")
+@click.option("--verify", is_flag=True, help="Make each decision again, and say which one comes out otherwise.")
 @asks_but_node
 @click.pass_obj
 def command(
@@ -59,11 +61,13 @@ def command(
     only: int | None,
     kind: str | None,
     webserver: str | None,
+    verify: bool,
 ) -> int:
     """Show the Journal: what each node decided and did, and who wished what; the newest last.
 
     An entry is written when a decision differs from the last one or something was done. What cannot be read is told
-    in its place, and the exit code is 3.
+    in its place, and the exit code is 3. With --verify each decision is made again from the inputs recorded with it,
+    of all entries unless said otherwise: exit code 0 when all agree, 3 when one differs or cannot be read.
     """
     from itertools import islice
 
@@ -80,6 +84,8 @@ def command(
         raise AskerErred(f"--until {until} is not after --since {since}: there is nothing between")
     walk = wiring.journal(ask.settings, ask.store, time).back(begin, end, only, kind)
     found = (noted for noted in walk if webserver is None or touches(noted, webserver))
+    if verify:
+        return _verified(ask, islice(found, last), _asked(begin, end, only, kind, webserver, zone), zone)
     most = last if last is not None else (LAST if begin is None else None)
     entries = sorted(islice(found, most), key=lambda n: (n.written or 0.0, n.key, n.line))
     asked = _asked(begin, end, only, kind, webserver, zone)
@@ -95,6 +101,31 @@ def command(
     else:
         ask.say(*(_line(noted, webserver or "", zone) for noted in entries))
     return 3 if any(noted.fault for noted in entries) else 0
+
+
+def _verified(ask: Ask, walk: Iterable[Noted], asked: str, zone: tzinfo | None) -> int:
+    """Each decision made again; what does not agree is told, the oldest first."""
+    from helperscripts.journal_lines import clock_of, printable
+    from helperscripts.recomputing import Found, tally
+    from helperscripts.screen import flow, paint, table
+
+    seen = tally(walk)
+    ask.answer(seen.plain())
+    if not seen.entries:
+        ask.say(_nothing(asked))
+        return 0
+    ask.say(*flow(seen.sentence(), colour="red" if seen.bad else "green", bold=True))
+    rows = []
+    for made in reversed(seen.told):
+        at = clock_of(made.noted.written, zone)
+        when = at.isoformat(timespec="seconds") if at is not None else "?"
+        place = f"{made.noted.key}, line {made.noted.line}, {made.what}"
+        told = f"{made.found}: {printable(made.told)} ({place})"
+        colour = "" if made.found is Found.APART else "red"
+        rows.append((when, _node(made.noted), paint(made.noted.kind or "?", colour), told))
+    if rows:
+        ask.say("", *table(("when", "node", "kind", "what"), rows))
+    return 3 if seen.bad else 0
 
 
 def _words(options: Mapping[str, str | int | None]) -> str:

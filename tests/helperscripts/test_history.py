@@ -50,7 +50,7 @@ def test_an_empty_journal_is_a_sentence(desk: Desk) -> None:
     assert desk("history", "--json").json["entries"] == []
     none = desk("history", "--kind", "wsih", "--node", "2", "--since", "2026-11-22")
     assert none.out.startswith("The Journal holds no entry of node 2 of kind wsih since 2026-11-22 00:00:00 CET")
-    assert "known kinds are cycle, round, reboot, wish" in none.out
+    assert "known kinds are cycle, round, lease, reboot, wish" in none.out
 
 
 def test_each_is_one_line_for_grep_the_newest_last(desk: Desk) -> None:
