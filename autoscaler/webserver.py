@@ -88,6 +88,9 @@ class Record:
     served: bool = False  # it has been admitted at least once
     ailing: str = ""  # it serves, but this SSH rung failed when it was last asked, and how
     lacking: bool = False  # booting, and the last climb really heard what is wrong with it
+    accused: str = ""  # dead by its node's ears: the nonce under which other nodes are asked; see opinion.py
+    soft: tuple[str, ...] = ()  # soft actions taken in this illness, or within `healing.once_in`
+    softened: Instant | None = None  # when the last of them was taken
 
     def into(self, state: State, at: Instant, reason: str = "", **changes: object) -> Record:
         """The same webserver in another state since `at`."""
