@@ -20,14 +20,12 @@ from autoscaler.node import key_of as heart_of
 from autoscaler.ports import Member
 from autoscaler.profile import KEY as PROFILE
 from autoscaler.profile import read_profile
-from autoscaler.share import Share, key_of, read_share
-from autoscaler.webserver import Record, State, parse_name
+from autoscaler.share import Share, read_share
+from autoscaler.webserver import Record, State
 from autoscaler.wish import Limits, tighten, wanted
 from providerscripts.servers.memory import Health, MemoryMachine
-from tests.simulation.host import START
 from tests.simulation.trace import differences
 from utilities.errors import DocumentFault
-from utilities.instant import Instant
 
 if TYPE_CHECKING:
     from tests.simulation.process import Process

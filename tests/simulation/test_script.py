@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from autoscaler.webserver import State
 from tests.simulation.script import Play
 

@@ -225,9 +225,9 @@ def _told(process: Process) -> Callable[[str], None]:
     return lambda text: process.realm.trace.note(process.name, f"says: {text}")
 
 
-def _CYCLE(process: Process) -> Any:  # noqa: N802
+def _CYCLE(process: Process) -> Any:
     return run_cycle(world_of(process), process.realm.deployment, _node(process), _told(process))
 
 
-def _ROUND(process: Process) -> Any:  # noqa: N802
+def _ROUND(process: Process) -> Any:
     return run_round(world_of(process), process.realm.deployment, _node(process), _told(process))
