@@ -47,6 +47,7 @@ VERBS: dict[str, Entry] = {
     "status": Entry("status", "Say how the fleet is.", LOOK),
     "schedule": Entry("schedule", "Show what is in force, until when, and the coming week.", LOOK),
     "history": Entry("history", "Show what was decided, done and wished, and why.", LOOK),
+    "explain": Entry("explain", "Tell why it is, or was, so; or why nothing happened.", LOOK),
     "check-health": Entry("check_health", "Probe webservers now, rung by rung; act on nothing.", LOOK),
     "pause": Entry("pause", "Stop the nodes from acting.", OWN),
     "resume": Entry("resume", "Let them act again.", OWN),

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta, tzinfo
 from utilities.errors import AskerErred
 from utilities.instant import Instant, to_text
 
-__all__ = ["ENDLESS", "beginning", "bygone", "ending", "local"]
+__all__ = ["ENDLESS", "beginning", "bygone", "ending", "local", "moment"]
 
 ENDLESS = Instant(253_370_764_800.0)  # the year 9999: where a document needs an instant and no end is meant
 _LENGTH = re.compile(r"(?:\+|in )?\s*(\d{1,9}(?:\.\d{1,3})?)\s*(s|sec|m|min|h|d)", re.ASCII)
@@ -53,6 +53,14 @@ def beginning(text: str, now: Instant, zone: tzinfo | None = None) -> Instant:
 def bygone(text: str, now: Instant, zone: tzinfo | None = None) -> Instant:
     """As `beginning`, for `--until TEXT`: an hour is today's, and a day is its end."""
     return _past("--until", text, now, zone, back=False)
+
+
+def moment(text: str, now: Instant, zone: tzinfo | None = None) -> Instant:
+    """As `beginning`, for `--at TEXT`, and not later than `now`."""
+    found = _past("--at", text, now, zone, back=True)
+    if found > now:
+        raise AskerErred(f"--at {' '.join(text.split())} has not come yet: it is {local(now)} now")
+    return found
 
 
 def _past(option: str, text: str, now: Instant, zone: tzinfo | None, back: bool) -> Instant:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
@@ -52,6 +52,8 @@ class Survey:
     faults: tuple[str, ...] = field(default=())
     unread: frozenset[str] = frozenset()
     almanac: Almanac | None = None  # of a Profile that can be read and is served
+    ages: Mapping[int, float] = field(default_factory=dict)  # seconds since each share's document was written
+    conditional: str = "yes"  # does the Store honour conditional writes?
 
     def count(self, states: Iterable[State]) -> int:
         """Webservers in any of these states."""
@@ -141,11 +143,13 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
         profile = found.profile
         almanac = almanac_of(deployment, found, time.now())
     shares: list[Share] = []
+    ages: dict[int, float] = {}
     for key in store.keys("shares/"):
         if number_of(key) is not None and (share := store.get(key)) is not None:
             time.hear(share.date)
             try:
                 shares.append(read_share(share.body, key))
+                ages[shares[-1].share] = share.date - share.modified
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
@@ -163,7 +167,7 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
     hearts.sort(key=lambda h: h.node)
     return Survey(
         time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread),
-        almanac,
+        almanac, ages, store.conditional.value,
     )
 
 

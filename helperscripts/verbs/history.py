@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from helperscripts.wiring import Noted
     from utilities.instant import Instant
 
-__all__ = ["command"]
+__all__ = ["command", "zone_and_time"]
 
 LAST = 20
 MOST = 1_000_000
@@ -77,7 +77,7 @@ def command(
     from utilities.errors import AskerErred
 
     ask.judging = "last"
-    zone, time = _zone_and_time(ask)
+    zone, time = zone_and_time(ask)
     begin = beginning(since, time.now(), zone) if since is not None else None
     end = bygone(until, time.now(), zone) if until is not None else None
     if begin is not None and end is not None and end <= begin:
@@ -135,7 +135,7 @@ def _words(options: Mapping[str, str | int | None]) -> str:
     return shlex.join(str(word) for pair in options.items() if pair[1] is not None for word in pair)
 
 
-def _zone_and_time(ask: Ask) -> tuple[tzinfo | None, Any]:
+def zone_and_time(ask: Ask) -> tuple[tzinfo | None, Any]:
     """The zone of the schedule where it has one, else None, this machine's; and the Store's time."""
     from autoscaler.book import StoreClock
     from autoscaler.deployment import KEY

@@ -136,6 +136,11 @@ class StoreJournal:
                     for line, entry in reversed(list(enumerate(entries, 1))):
                         yield Noted(key, line, written, found, word, entry)
 
+    def reach(self) -> Instant | None:
+        """When the oldest entry there is was written; None when there is none of ours. StoreUnreachable."""
+        known = (written for key in self._store.keys("journal/") if (written := _of_key(key)[0]) is not None)
+        return min(known, default=None)
+
     def prune(self, keep_days: int = 90, most: int | None = None) -> int:
         """Remove what was written on days older than this, the oldest first; how many objects went.
 

@@ -119,6 +119,10 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     assert "daily-scaleup" in o.ask("history", "--last", "1000")
     assert f"admit {victim} done" in o.ask("history", "--webserver", victim)
     assert "adjust-scaling --undo" in o.ask("history", "--kind", "wish")
+    assert "all agree" in o.ask("history", "--verify")
+    assert "held by" in o.ask("explain")
+    life = o.ask("explain", victim)
+    assert life.index("create by cycle of node") < life.index("judged it dead") < life.index("destroy by")
     assert "local" in o.ask("providers")
     assert "autoscaler" in o.ask("completion", "bash")
 

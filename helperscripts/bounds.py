@@ -1,0 +1,91 @@
+"""Bounds: which inputs bound a decision: the wish that set the number, and each limit that held the deeds back."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from utilities.instant import to_seconds
+
+if TYPE_CHECKING:
+    from autoscaler.fleet import Inputs
+    from autoscaler.plan import Plan
+
+__all__ = ["Bound", "bounds_of", "wish_of"]
+
+_WISHES = (
+    ("limit", re.compile(r"^\d+ asked, M(AX|IN)_WEBSERVERS \d+ binds")),
+    ("override", re.compile(r"\boverride\b.* until \d{4}-")),
+    ("override ended", re.compile(r"^\d+ again: ")),
+    ("schedule", re.compile(r"^\d+ in the Profile, by .*: (entry |daily-scale)")),
+    ("profile", re.compile(r"^\d+ in the Profile")),
+    ("healing", re.compile(r"^healing ")),
+)
+_NOTES = (
+    ("kill switch", re.compile(r" (is|are) switched off (until|without end)")),
+    ("breaker", re.compile(r"^no builds")),
+    ("removal limit", re.compile(r"^removals are limited to ")),
+    ("max", re.compile(r"^\d+ not built: \d+ may cost money")),
+    ("other shares", re.compile(r"^\d+ more go when the other shares serve enough")),
+    ("replacement", re.compile(r" is kept until its replacement is up$")),
+    ("protected", re.compile(r"^\d+ protected$")),
+    ("disbelieved", re.compile(r"^the Provider knows none of ")),
+)
+
+
+@dataclass(frozen=True)
+class Bound:
+    """`word` for programs, one of the words above, brake, coming, reboot, or "other"; `told` for people."""
+
+    word: str
+    told: str
+
+
+def wish_of(because: str, wanted: int | None) -> Bound:
+    """What set the number: the Profile, an override, an event of the schedule, a limit; or there is none."""
+    if wanted is None:
+        return Bound("no number", because or "there is no usable Profile")
+    parts = because.split("; ")
+    for word, pattern in _WISHES:
+        for part in parts:
+            if pattern.search(part):
+                return Bound(word, because)
+    return Bound("other", because)
+
+
+def bounds_of(inputs: Inputs, plan: Plan) -> tuple[Bound, ...]:
+    """What held this decision's deeds back, as its own reason tells, and what its inputs show besides."""
+    return (*_noted(inputs, plan), *_shown(inputs, plan))
+
+
+def _noted(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
+    """The notes at the end of `because`, behind the wish and what the share has."""
+    rest = plan.because.removeprefix(f"{inputs.because}; ") if inputs.because else plan.because
+    _, _, rest = rest[rest.find("share ") :].partition("; ")
+    found: list[Bound] = []
+    for part in rest.split("; ") if rest else []:
+        word = next((word for word, pattern in _NOTES if pattern.search(part)), "")
+        if word or not found:
+            found.append(Bound(word or "other", part))
+        else:  # a note that has a semicolon of its own
+            found[-1] = Bound(found[-1].word, f"{found[-1].told}; {part}")
+    yield from found
+
+
+def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
+    from autoscaler.plan import Kind
+    from autoscaler.webserver import COMING
+
+    mine = inputs.fleet.mine
+    brake = mine.brake
+    if brake is not None and not brake.lifted:
+        since = to_seconds(brake.since)
+        yield Bound("brake", f"{brake.failing} of {brake.of} fail at once since {since}: judgement is withheld")
+    coming = sum(r.state in COMING for r in mine.records.values())
+    if coming and not plan.of(Kind.CREATE) and mine.up < plan.target:
+        yield Bound("coming", f"{coming} {'is' if coming == 1 else 'are'} on the way: nothing more is built for them")
+    deeds = any(s.kind in (Kind.CREATE, Kind.WITHDRAW, Kind.DESTROY) for s in plan.steps)
+    if inputs.resize and (deeds or inputs.owed) and inputs.reboot and not plan.of(Kind.REBOOT):
+        yield Bound("reboot", inputs.reboot)

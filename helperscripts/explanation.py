@@ -1,0 +1,284 @@
+"""An Explanation: who held what at one instant, what was decided last and why, and why nothing since."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from autoscaler.lease import GRACE
+from autoscaler.node import Heartbeat
+from autoscaler.outcome import Done, Outcome
+from autoscaler.share import Share
+from autoscaler.webserver import COMING
+from helperscripts.bounds import Bound, bounds_of, wish_of
+from helperscripts.hands import Hands, Times, hands_of
+from helperscripts.journal_lines import printable, sentence
+from helperscripts.retrospect import Decision, Known, Retrospect
+from helperscripts.screen import ago
+from helperscripts.survey import Survey
+from utilities.instant import Instant, to_text
+
+__all__ = ["Explanation"]
+
+_DEEDS = 6  # so many of one decision are told
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Of `seen`, what the Journal tells of the instant; with `now` what the Store tells, when the instant is now."""
+
+    seen: Retrospect
+    now: Survey | None
+    length: float  # of a lease
+    times: Times
+    hearts: Mapping[int, Heartbeat]  # as they are now, also for an instant that is past
+
+    @property
+    def at(self) -> Instant:
+        """Which instant."""
+        return self.seen.at
+
+    @property
+    def _deciding(self) -> Decision | None:
+        """The newest decision on size: its wish is the newest one recorded."""
+        return max(self.seen.last.values(), key=lambda d: d.inputs.fleet.at, default=None)
+
+    def wish(self) -> Bound:
+        """What number was wanted, and what set it."""
+        if self.now is not None:
+            return wish_of(self.now.wish.because, self.now.wish.wanted)
+        found = self._deciding
+        if found is None:
+            return Bound("unknown", "")
+        return wish_of(found.inputs.because, found.inputs.wanted)
+
+    def numbers(self) -> list[int]:
+        """The shares there were."""
+        if self.now is not None:
+            there = {s.share for s in self.now.shares} | set(range(1, self.now.wish.nodes + 1))
+            return sorted(there)
+        newest = self.seen.newest
+        there = set(self.seen.last) | {s.share for d in self.seen.views for s in d.inputs.fleet.shares}
+        return sorted(there | set(range(1, newest.inputs.nodes + 1) if newest else ()))
+
+    def document(self, number: int) -> Share | None:
+        """A share's, as of then."""
+        if self.now is not None:
+            return next((s for s in self.now.shares if s.share == number), None)
+        found = self.seen.share(number)
+        return found[0] if found else None
+
+    def hands(self, number: int) -> Hands | None:
+        """Who held this share; None where nothing tells."""
+        if self.now is not None:
+            share = self.document(number)
+            if share is None:
+                return None
+            shared = self.now.conditional == "yes"
+            return hands_of(share, self.now.ages.get(number), self.at, self.length, self.times, shared)
+        found = self.seen.share(number)
+        if found is None:
+            return None
+        share, read = found
+        view = next(d for d in self.seen.views if d.inputs.fleet.at == read)
+        age = view.ages.get(str(number))
+        hands = hands_of(share, None if age is None else age, read, self.length, self.times)
+        end = "" if age is not None else "; when its lease ended is not written down"
+        return Hands(
+            hands.holder, hands.host, hands.epoch, hands.taken, hands.ends,
+            f"{hands.told}{end}; as node {view.noted.node} read it at {self.times.told(read)}",
+        )  # fmt: skip
+
+    def webservers(self) -> list[Known]:
+        """Of that instant, by name; now those of the Store."""
+        if self.now is None:
+            return self.seen.webservers()
+        newest = self.seen.newest
+        noted = newest.noted if newest else None
+        known = [Known(r, self.at, True, noted, s.share) for s in self.now.shares for r in s.records.values()]
+        return sorted(known, key=lambda k: k.record.name)
+
+    def counts(self, number: int = 0) -> str:
+        """What there was, of one share or of all."""
+        known = [k.record for k in self.webservers() if not number or k.share == number]
+        up = sum(r.up for r in known)
+        coming = sum(r.state in COMING for r in known)
+        bill = sum(r.billable for r in known)
+        parts = [f"{up} up", *([f"{coming} coming"] if coming else [])]
+        return ", ".join([*parts, f"{bill} may cost money"] if bill != up + coming else parts)
+
+    def decided(self, number: int) -> list[str]:
+        """What the last decision on this share did, a line for each deed, and what finished it since."""
+        last = self.seen.last.get(number)
+        if last is None:
+            return []
+        told = [self._who(last) if last.plan.steps else f"{self._who(last)}: nothing to do"]
+        told += [f"  {line}" for line in self._deeds(last)]
+        later = [d for d in reversed(self.seen.work.get(number, [])) if d.done]
+        for each in later[-3:]:
+            told.append(f"{self._who(each)}, finishing what was begun:")
+            told += [f"  {line}" for line in self._deeds(each)]
+        return told
+
+    def _who(self, decision: Decision) -> str:
+        return f"{self.times.told(decision.noted.written)}, {decision.noted.kind} of node {decision.noted.node}"
+
+    def _deeds(self, decision: Decision) -> Iterator[str]:
+        outcomes = {(d.step.kind, d.step.name): d for d in decision.done}
+        steps = decision.plan.steps
+        for step in steps[:_DEEDS]:
+            done = outcomes.get((step.kind, step.name))
+            yield printable(f"{step.kind} {step.name}: {_came(done, decision)} ({step.reason})")
+        if len(steps) > _DEEDS:
+            yield f"and {len(steps) - _DEEDS} more"
+
+    def bound(self, number: int) -> tuple[Bound, ...]:
+        """What held the last decision on this share back."""
+        last = self.seen.last.get(number)
+        if last is None:
+            return ()
+        found = bounds_of(last.inputs, last.plan)
+        if last.noted.entry.get("mode") == "observe":
+            found = (Bound("observe", "mode was observe: all is decided and nothing is done"), *found)
+        return found
+
+    def since(self, number: int) -> str:
+        """Why there was nothing since that decision, or what came next."""
+        last = self.seen.last.get(number)
+        if last is None or last.noted.node is None:
+            return ""
+        node, after = last.noted.node, self.seen.next.get(number)
+        parts = [self._broken(last)] if self._broken(last) else []
+        if after is not None:
+            same = (after.run or 0) - (last.run or 0) - 1 if after.noted.node == node else 0
+            if same > 0:
+                parts.append(f"{_runs(same)} between decided the same or could not decide")
+            parts.append(
+                f"the next that differs is of {self.times.told(after.noted.written)}, by node {after.noted.node}: "
+                f"{sentence(after.noted).removeprefix(f'{last.inputs.because}; ')}"
+            )
+            return "; ".join(parts)
+        holder = self._holder(number, node)
+        if holder != node:
+            parts.append(f"it went to node {holder}, whose cycles have written no decision on it yet")
+        return "; ".join([*parts, *self._pulse(last, holder)])
+
+    def _holder(self, number: int, node: int) -> int:
+        share = next((s for s in self.now.shares if s.share == number), None) if self.now is not None else None
+        return share.holder if share is not None and share.holder else node
+
+    def _broken(self, last: Decision) -> str:
+        """The Cycle that was broken off after this decision and before the instant, where the Journal tells."""
+        found = self.seen.broken.get((last.noted.node or 0, "cycle"))
+        if found is None or found.written is None or last.noted.written is None or found.written < last.noted.written:
+            return ""
+        return f"at {self.times.told(found.written)}: {sentence(found)}"
+
+    def _pulse(self, last: Decision, holder: int) -> Iterator[str]:
+        """From the heartbeat: an entry is written only when a decision differs, a beat by every run."""
+        heart = self.hearts.get(holder)
+        if heart is None or heart.heard is None:
+            yield f"node {holder} was not heard since"
+            return
+        run = heart.runs.get("cycle")
+        number = run.number if run is not None else 0
+        same = number - (last.run or number) if holder == last.noted.node else 0
+        known = self.now.at if self.now is not None else None
+        heard = f"{ago(known - heart.heard)} ago" if known is not None else f"at {self.times.told(heart.heard)}"
+        silent = known is not None and known - heart.heard > self.length + GRACE
+        code = heart.codes.get("cycle", 0)
+        doing = printable(heart.doing.get("cycle", "").removeprefix(f"{last.inputs.because}; "))
+        until = "" if self.now is not None else " until now"
+        if same > 0 and not code:
+            yield f"the same decision{until}, {_runs(same)} since, the last said: {doing}"
+        elif same > 0:
+            yield f"{_runs(same)} since, the last ended with {code}: {doing}"
+        elif code and heart.heard > (last.noted.written or 0.0) + 1.0:
+            yield f"its last cycle ended with {code}: {doing}"
+        elif not silent:
+            yield f"no cycle of node {holder} has ended since"
+        yield f"node {holder} was last heard {heard}" + (": it does not act" if silent else "")
+
+    def missing(self) -> list[str]:
+        """What the Journal lacks to answer, exactly."""
+        told = [
+            f"the Journal holds no decision on share {number}{self._reach()}"
+            for number in self.numbers()
+            if number not in self.seen.last
+        ]
+        if not self.numbers():
+            told.append(f"the Journal holds no decision of a cycle{self._reach()}")
+        if self.seen.faults:
+            one = self.seen.faults[0]
+            why = one.fault or "its inputs are of another version"
+            told.append(
+                f"{len(self.seen.faults)} entr{'y' if len(self.seen.faults) == 1 else 'ies'} on the way cannot be "
+                f"read, the last is {one.key}, line {one.line}: {printable(why)}"
+            )
+        return told
+
+    def _reach(self) -> str:
+        if self.seen.ended:
+            begins = self.seen.begins
+            return f": it begins at {self.times.whole(begins)}" if begins is not None else ": it is empty"
+        if self.seen.oldest is None:
+            return ""
+        return f" between {self.times.whole(self.seen.oldest)} and then, in {self.seen.read} entries"
+
+    def plain(self) -> dict[str, Any]:
+        """For --json."""
+        wish = self.wish()
+        deciding = self._deciding
+        wanted = self.now.wish.wanted if self.now else (deciding.inputs.wanted if deciding else None)
+        return {
+            "at": to_text(self.at),
+            "now": self.now is not None,
+            "wanted": wanted,
+            "wish": {"bound": wish.word, "because": wish.told},
+            "shares": [self._plain(number) for number in self.numbers()],
+            "webservers": [
+                {
+                    "name": k.record.name, "state": k.record.state.value, "since": to_text(k.record.since),
+                    "suspect": k.record.suspect, "because": k.record.reason, "writer": k.record.writer,
+                    "id": k.record.id, "address": k.record.address, "seen": to_text(k.seen), "sure": k.sure,
+                }
+                for k in self.webservers()
+            ],
+            "missing": self.missing(),
+        }  # fmt: skip
+
+    def _plain(self, number: int) -> dict[str, Any]:
+        hands, last = self.hands(number), self.seen.last.get(number)
+        return {
+            "share": number,
+            "holder": hands.holder if hands else None,
+            "epoch": hands.epoch if hands else None,
+            "taken": to_text(hands.taken) if hands and hands.taken is not None else None,
+            "lease_until": to_text(hands.ends) if hands and hands.ends is not None else None,
+            "held": hands.told if hands else "it has no document",
+            "decision": None
+            if last is None
+            else {
+                "node": last.noted.node, "run": last.run, "written": to_text(last.noted.written or self.at),
+                "key": last.noted.key, "line": last.noted.line, "target": last.plan.target,
+                "because": last.plan.because,
+                "steps": [
+                    {"kind": s.kind.value, "name": s.name, "because": s.reason} for s in last.plan.steps
+                ],
+                "bound": [{"word": b.word, "told": b.told} for b in self.bound(number)],
+            },
+            "since": self.since(number),
+        }  # fmt: skip
+
+
+def _runs(number: int) -> str:
+    return f"{number} cycle{'' if number == 1 else 's'}"
+
+
+def _came(done: Done | None, decision: Decision) -> str:
+    if done is None:
+        return "decided" if decision.noted.entry.get("mode") == "observe" or not decision.done else "not done"
+    if done.outcome is Outcome.DONE:
+        return f"done, {done.detail}" if done.detail else "done"
+    return f"{done.outcome}: {done.detail}" if done.detail else str(done.outcome)
