@@ -20,7 +20,7 @@ ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2
 AGAIN := again
 endif
 
-.PHONY: help demo install test check guards bench lock clean picture again
+.PHONY: help demo install test check guards simulate bench lock clean picture again
 help:
 	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
 	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
@@ -28,6 +28,7 @@ help:
 	@echo 'make test            make check, and the whole suite; TIER=full makes a skipped tier a failure'
 	@echo 'make check           ruff, mypy --strict, the floors'
 	@echo 'make guards          take each guard out, one by one, in a copy: a test must fail each time'
+	@echo 'make simulate        100,000 seeds of whole nodes under faults; SEEDS=1000 fewer; a failing one prints its trace'
 	@echo 'make bench           what it costs, as ratios measured here, into docs/speed.md'
 	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
 	@echo 'make picture         the demo, drawn as docs/demo.svg'
@@ -49,6 +50,10 @@ check: $(STEP)/dev $(STEP)/product
 
 guards: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/python -m tests.guards.guards
+
+SEEDS ?= 100000
+simulate: $(STEP)/dev $(STEP)/product
+	@$(V)/bin/python -m tests.simulation --seeds $(SEEDS) --workers $(WORKERS)
 
 bench: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/python -m tests.bench.report
