@@ -91,6 +91,7 @@ class Record:
     accused: str = ""  # dead by its node's ears: the nonce under which other nodes are asked; see opinion.py
     soft: tuple[str, ...] = ()  # soft actions taken in this illness, or within `healing.once_in`
     softened: Instant | None = None  # when the last of them was taken
+    ill: bool = False  # it was sealed for ill health, not for size
 
     def into(self, state: State, at: Instant, reason: str = "", **changes: object) -> Record:
         """The same webserver in another state since `at`."""
