@@ -60,7 +60,7 @@ class StoreDoor:
     def get(self, key: str) -> Stored | None:
         found = self._ask("store.get", key, lambda: self._shelf.get(key))
         if key.startswith("shares/"):
-            self._process.read[key] = found
+            self._process.saw(key, found)
         return found
 
     def keys(self, prefix: str) -> list[str]:
@@ -109,6 +109,7 @@ class ProviderDoor:
     def create(self, order: Order) -> Server:
         process = self._process
         process.realm.judge.asks_create(process, order.name)
+        process.realm.judge.acts(process, order.name, "create")
 
         def effect() -> Server:
             process.realm.judge.creates_now(process, order.name)
@@ -121,6 +122,7 @@ class ProviderDoor:
 
     def delete(self, id: str) -> None:
         process = self._process
+        process.realm.judge.acts_on(process, id, "destroy")
 
         def effect() -> None:
             process.realm.judge.destroys(process, id)

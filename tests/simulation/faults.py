@@ -106,6 +106,7 @@ class Mishaps:
             process.name, f"FAULT {mishap.kind} {'after' if mishap.after else 'before'} {what} {subject}"
         )
         traits = realm.shape.traits
+        realm.time.wait(process, 0.0)  # whoever is held, is held before it happens
         if mishap.kind == "freeze":
             host.freeze(mishap.seconds, mishap.clock_stops)
             if mishap.after:

@@ -14,14 +14,15 @@
 from __future__ import annotations
 
 import traceback
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from autoscaler.node import key_of as heart_of
 from autoscaler.ports import Member
 from autoscaler.profile import KEY as PROFILE
 from autoscaler.profile import read_profile
-from autoscaler.share import Share, read_share
-from autoscaler.webserver import Record, State
+from autoscaler.share import Share, key_of, read_share
+from autoscaler.webserver import Record, State, parse_name
 from autoscaler.wish import Limits, tighten, wanted
 from providerscripts.servers.memory import Health, MemoryMachine
 from tests.simulation.trace import differences
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge"]
 
+TAKEOVER = find_spec("autoscaler.holding") is not None
 _QUIET = frozenset({State.UP, State.GONE, State.LAPSED})
 
 
@@ -141,6 +143,8 @@ class Judge:
         if after is None:
             self.shares.pop(number, None)
         else:
+            if self.writer is not None:
+                self.writer.epochs[key] = after.epoch
             self.shares[number] = after
         if sure:
             self._floor(sure)
@@ -192,20 +196,21 @@ class Judge:
 
     def creates_now(self, process: Process, name: str) -> None:
         """A create reaches the Provider."""
-        self._lease(process, name, "create")
         if name not in self.records and name not in self.born:
             self.found(f"{process.name} creates {name}, which no record ever named")
 
     def appeared(self, machine: MemoryMachine) -> None:
         """The Provider made a machine."""
         now = self._realm.time.now
-        self.well[machine.id] = now
+        self.well[machine.id] = now if machine.ailment is Health.HEALTHY else float("inf")
         self._realm.trace.note("provider", f"{machine.name} is {machine.id} at {machine.address}")
         since = self.born.get(machine.name, 0.0)
         if now - since > self._realm.shape.rules.forget:
             self.excused.add(machine.id)
             self.aside(f"{machine.name} appeared {now - since:.0f} s after its name was written")
         living = self._realm.vendor.machines()
+        if sum(1 for m in living if m.name == machine.name) > 1:
+            self.excused.add(machine.id)  # a proxy repeated the POST
         excused = sum(1 for m in living if m.id in self.excused)
         most = max(wish[2] for wish in self._since(since))
         if len(living) > most + excused:
@@ -217,7 +222,6 @@ class Judge:
         self._realm.trace.note(process.name, f"destroys {id} ({machine.name if machine else 'not there'})")
         if machine is None:
             return
-        self._lease(process, machine.name, "destroy")
         record = self.records.get(machine.name)
         if record is not None and record.id == id and record.state not in (State.DELETING, State.GONE):
             self.found(f"{process.name} destroys {machine.name} ({id}) whose record says {record.state}")
@@ -265,8 +269,28 @@ class Judge:
 
     # --- leases and balancers ---
 
-    def _lease(self, process: Process, name: str, deed: str) -> None:
-        """The deed goes by the lease that this process saw last, and it saw it after its last deed on the share."""
+    def acts_on(self, process: Process, id: str, deed: str) -> None:
+        """As `acts`, on the machine of this id."""
+        machine = next((m for m in self._realm.vendor.machines() if m.id == id), None)
+        if machine is not None:
+            self.acts(process, machine.name, deed)
+
+    def acts(self, process: Process, name: str, deed: str) -> None:
+        """A deed is about to be asked for: its strand has read the share since its last deed there, and it was ours."""
+        parsed = parse_name(name)
+        if parsed is None or not TAKEOVER or process.host.number == 0:
+            return
+        key = key_of(parsed.share)
+        found = process.last_saw(key)
+        if found is None:
+            self.found(f"{process.name} is to {deed} {name} and did not look at {key} before")
+            return
+        share = read_share(found.body, key)
+        if share.holder != process.host.number or share.epoch != process.epochs.get(key, share.epoch):
+            self.found(
+                f"{process.name} is to {deed} {name}, though it read that node {share.holder} holds {key} at epoch "
+                f"{share.epoch}"
+            )
 
     def admits(self, process: Process, member: Member) -> None:
         """An admission reaches the Balancer."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import greenlet
 
+from autoscaler.ports import Stored
 from tests.worlds.death import Killed
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Process:
         self.report: Any = None
         self.fault = ""
         self.began = realm.time.now
-        self.read: dict[str, Any] = {}  # what it last read or wrote of each share's document
+        self.seen: dict[tuple[Any, str], Stored | None] = {}  # by strand and key: read since its last deed there
+        self.epochs: dict[str, int] = {}  # by key: as it last wrote the share's document
         self._body = body
         self._strands: list[Any] = [greenlet.greenlet(self._main, realm.time.hub)]
 
@@ -61,6 +63,14 @@ class Process:
             if strand is not greenlet.getcurrent():
                 self.realm.bury(strand)
 
+    def saw(self, key: str, found: Stored | None) -> None:
+        """This strand read a share's document."""
+        self.seen[greenlet.getcurrent(), key] = found
+
+    def last_saw(self, key: str) -> Stored | None:
+        """What this strand read of it since its last deed there; asking forgets it."""
+        return self.seen.pop((greenlet.getcurrent(), key), None)
+
     # --- many at once ---
 
     def all(self, jobs: Mapping[str, Callable[[], Any]], deadline: float) -> dict[str, Any]:
@@ -83,8 +93,13 @@ class Process:
 
             return run
 
+        limit = self.host.steady() + deadline
+
         def late() -> None:
-            if waiting[0]:
+            left = limit - self.host.steady()  # its own clock may have stood still
+            if waiting[0] and left > 0.0:
+                time.at(time.now + left, late)
+            elif waiting[0]:
                 waiting[0] = False
                 time.wake(time.now, self, mine)
 

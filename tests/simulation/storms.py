@@ -6,10 +6,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscaler.amend import amend
 from autoscaler.change import Look, change_profile
 from autoscaler.profile import Profile
+from autoscaler.share import Share
 from autoscaler.switch import KEY as SWITCH
 from autoscaler.switch import Kind, Switch
+from autoscaler.webserver import parse_name
 from providerscripts.servers.memory import Health
 from tests.simulation.doors import world_of
 from utilities.errors import Trouble
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
     from tests.simulation.world import Realm
 
-__all__ = ["ail", "ask", "blind", "cut", "pause", "vanish"]
+__all__ = ["ail", "ask", "blind", "bound", "cut", "pause", "protect", "share_out", "skew", "vanish", "want"]
 
 
 def ask(realm: Realm, edit: Callable[[Profile], Profile], relative: bool = False) -> None:
@@ -99,3 +102,33 @@ def blind(realm: Realm, number: int, seconds: float, how_many: int | None) -> No
     host.blind_to = None if how_many is None else set(realm.chance.sample(ids, min(how_many, len(ids))))
     host.blind_until = realm.time.now + seconds
     realm.trace.note(host.name, f"BLIND to {'all' if how_many is None else host.blind_to} for {seconds:.0f} s")
+
+
+def skew(realm: Realm, number: int, by: float, seconds: float) -> None:
+    """A node's wall clock goes wrong, and is set right again."""
+    host = realm.hosts[number]
+    realm.trace.note(host.name, f"CLOCK {by:+.0f} s for {seconds:.0f} s")
+    host.skew += by
+    realm.time.at(realm.time.now + seconds, host.step_clock)
+
+
+def protect(realm: Realm, seconds: float) -> None:
+    """An operator protects one webserver for a while, with the product's own code."""
+    known = sorted(realm.judge.records)
+    if not known:
+        return
+    name = realm.chance.choice(known)
+    parsed = parse_name(name)
+    until = Instant(realm.shelf.now() + seconds)
+
+    def edit(share: Share) -> Share:
+        record = share.records.get(name)
+        return share if record is None else share.with_records([replace(record, protected=until)])
+
+    def body(process: Process) -> None:
+        try:
+            amend(world_of(process).store, parsed.share if parsed else 1, edit)
+        except Trouble as err:
+            realm.trace.note(process.name, f"is told: {err}")
+
+    realm.start(0, "protects", body)

@@ -47,11 +47,12 @@ class Shape:
     deleting: float = 5.0
     lag: float = 30.0
     latency: float = 0.05  # of a call to the Store; the Provider takes ten times that
-    stall: float = 0.005  # part of the calls that take up to twenty seconds
+    stall: float = 0.005  # part of the calls that take up to eight seconds
     reboots: bool = False
     ssh: bool = False
     skews: tuple[float, ...] = ()
     lease: float = 180.0
+    poll: float = 20.0
     soft: bool = False
     conditional: Conditional = Conditional.YES
     traits: Traits = TRAITS
@@ -72,7 +73,7 @@ class Shape:
             limits=Limits(1, self.most),
             rules=self.rules,
             ladder=Ladder(ssh=Ssh(marker="READY") if self.ssh else None),
-            poll=20.0,
+            poll=self.poll,
             tick=self.tick,
             lease=self.lease,
         )
@@ -118,7 +119,7 @@ class Realm:
             raise Killed(process.name)
         time, scale = self.time, self.shape.latency
         if what[0] == "p":  # provider, prober
-            scale *= 10.0
+            scale = min(10.0 * scale, 0.3 * self.shape.traits.http_timeout)
         random = self.chance.random
         mishap = self.mishaps.next(process, what, subject)
         if self.stop_at is not None:
@@ -126,7 +127,7 @@ class Realm:
         if mishap is not None and not mishap.after:
             self.mishaps.strike(mishap, process, what, subject, effect, lost)
         part = random()
-        time.wait(process, scale * part * part if part > self.shape.stall else 20.0 * random())
+        time.wait(process, scale * part * part if part > self.shape.stall else 8.0 * random())
         if process.host.cuts and process.host.cut(what.partition(".")[0]):
             time.wait(process, self.shape.traits.http_timeout * random())
             raise cut(what)
