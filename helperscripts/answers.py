@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autoscaler.share import divide
 from autoscaler.webserver import Record
+from helperscripts.condition import UNSHARED
 from helperscripts.explanation import Explanation
 from helperscripts.hands import Times
 from helperscripts.journal_lines import printable, sentence
@@ -106,7 +107,7 @@ def _heading(told: Explanation) -> list[str]:
     if told.now is not None and told.now.deployment.mode.value != "production":
         lines += flow(f"Nothing is done: mode is {told.now.deployment.mode}", "  ", "yellow")
     if told.now is not None and told.now.conditional != "yes":
-        lines += flow("The Store has no conditional writes: each node serves its own share, nobody takes over", "  ")
+        lines += flow(f"{UNSHARED[0].upper()}{UNSHARED[1:]}", "  ", "yellow")
     return lines
 
 

@@ -69,5 +69,5 @@ def hands_of(share: Share, age: float | None, at: Instant, length: float, times:
     elif ran_out:
         told = f"nobody: the lease of node {share.holder}{host}{for_whom}, epoch {share.epoch}, ran {lasts}"
     else:
-        told = f"node {share.holder}{host}{for_whom}{since}{epoch}" + (f"; its lease lasts {lasts}" if lasts else "")
+        told = f"node {share.holder}{host}{for_whom}{since}{epoch}" + (f", lease {lasts}" if lasts else "")
     return Hands(share.holder, share.host, share.epoch, share.taken, ends, told)

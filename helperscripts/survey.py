@@ -1,17 +1,18 @@
-"""A Survey: all that the Store tells of the fleet, read without a Provider, and how good or bad that is."""
+"""A Survey: all that the Store tells of the fleet, read without a Provider."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from typing import Any
 
 from autoscaler.book import StoreClock
 from autoscaler.change import look
-from autoscaler.deployment import Adapter, Deployment, Mode
-from autoscaler.node import Heartbeat, key_of, read_heartbeat
+from autoscaler.deployment import Adapter, Deployment
+from autoscaler.lease import GRACE
+from autoscaler.node import Heartbeat, read_heartbeat
 from autoscaler.observe import Wish, read_wish
 from autoscaler.ports import Store
 from autoscaler.profile import Profile
@@ -19,23 +20,20 @@ from autoscaler.share import Share, number_of, read_share
 from autoscaler.switch import Switch, read_switch
 from autoscaler.webserver import COMING, Record, State
 from helperscripts.almanac import Almanac, almanac_of
-from helperscripts.screen import ago
-from helperscripts.stranded import stranded
 from utilities.clock import SystemClock
 from utilities.errors import DocumentFault
 from utilities.instant import Instant, to_text
 from utilities.plain import to_plain
 
-__all__ = ["Level", "Survey", "ails", "judge", "quiet", "survey"]
+__all__ = ["Rebooting", "Survey", "ails", "quiet", "survey"]
 
 
-class Level(IntEnum):
-    """As monitoring counts."""
+@dataclass(frozen=True)
+class Rebooting:
+    """The reboot lease in a node's hands, since `age` seconds."""
 
-    OK = 0
-    WARNING = 1
-    CRITICAL = 2
-    UNKNOWN = 3
+    node: int
+    age: float
 
 
 @dataclass(frozen=True)
@@ -54,6 +52,7 @@ class Survey:
     almanac: Almanac | None = None  # of a Profile that can be read and is served
     ages: Mapping[int, float] = field(default_factory=dict)  # seconds since each share's document was written
     conditional: str = "yes"  # does the Store honour conditional writes?
+    reboot: Rebooting | None = None  # the reboot lease, while a node holds it
 
     def count(self, states: Iterable[State]) -> int:
         """Webservers in any of these states."""
@@ -91,6 +90,8 @@ class Survey:
 
     def plain(self) -> dict[str, Any]:
         """For --json."""
+        from helperscripts.condition import judge
+
         level, sentence = judge(self)
         overridden = self.profile is not None and self.profile.overridden(self.at)
         return {
@@ -116,6 +117,14 @@ class Survey:
             else None,
             "next": self.almanac.plain(self.almanac.forecast.next) if self.almanac else None,
             "missed": [self.almanac.plain(one) for one in self.almanac.forecast.missed] if self.almanac else [],
+            "conditional": self.conditional,
+            "leases": {
+                str(share): to_text(Instant(self.at - age + self.deployment.lease + GRACE))
+                for share, age in sorted(self.ages.items())
+            },
+            "reboot": {"node": self.reboot.node, "since": to_text(Instant(self.at - self.reboot.age))}
+            if self.reboot
+            else None,
             "switch": self.switch.sentence() if self.switch else None,
             "shares": [to_plain(s) for s in self.shares],
             "nodes": [to_plain(h) for h in self.hearts],
@@ -162,106 +171,26 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
-    switch = read_switch(store, time.now())
+    switch, reboot = read_switch(store, time.now()), _rebooting(store)
     shares.sort(key=lambda s: s.share)
     hearts.sort(key=lambda h: h.node)
     return Survey(
         time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread),
-        almanac, ages, store.conditional.value,
+        almanac, ages, store.conditional.value, reboot,
     )
 
 
-def judge(seen: Survey) -> tuple[Level, str]:
-    """How it is, and the sentence that says so, the worst first."""
-    found = sorted(_findings(seen), key=lambda item: -item[0])
-    level = found[0][0] if found else Level.OK
-    told = "; ".join(sentence for _, sentence in found)
-    counts = _counts(seen)
-    if not found:
-        return level, f"All well: {counts}"
-    return level, f"{told}; {counts}"
-
-
-def _counts(seen: Survey) -> str:
-    wanted = "no number is" if seen.wish.wanted is None else str(seen.wish.wanted)
-    parts = [f"{wanted} wanted", f"{'at least ' if seen.partial else ''}{seen.up} up"]
-    for word, states in (("coming", COMING), ("leaving", (State.DRAINING, State.DELETING))):
-        if number := seen.count(states):
-            parts.append(f"{number} {word}")
-    return ", ".join(parts)
-
-
-def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
-    for fault in seen.faults:
-        yield Level.UNKNOWN, fault
-    if seen.wish.fault is not None:
-        yield Level.WARNING, str(seen.wish.fault)
-    if seen.deployment.mode is not Mode.PRODUCTION and not seen.faults:
-        yield Level.OK, f"mode is {seen.deployment.mode}: no machine is touched"
-    else:
-        yield from _shortage(seen)
-        yield from _silence(seen)
-        yield from _trouble(seen)
-    for told in seen.almanac.missed() if seen.almanac else ():
-        yield Level.WARNING if seen.deployment.mode is Mode.PRODUCTION else Level.OK, told
-    for share in seen.shares:
-        if share.brake is not None and not share.brake.lifted:
-            brake = share.brake
-            yield Level.CRITICAL, f"share {share.share}: {brake.failing} of {brake.of} fail at once, the brake is on"
-        if share.breaker.opened is not None:
-            yield Level.WARNING, f"share {share.share}: {share.breaker.fails} builds in a row came to nothing"
-    for number, sentence in stranded(seen.shares, seen.wish.nodes).items():
-        silence = list(_silent(seen, number))
-        yield (Level.WARNING, f"{sentence}; {silence[0]}") if silence else (Level.OK, sentence)
-    for number, what in (
-        (seen.suspect, "suspect"),
-        (seen.ailing, "up with an SSH rung that fails"),
-        (seen.count((State.FAILED,)), "failed"),
-        (seen.count((State.QUARANTINED,)), "quarantined"),
-    ):
-        if number:
-            yield Level.WARNING, f"{number} {what}"
-    if seen.switch is not None:
-        yield Level.WARNING, seen.switch.sentence()
-
-
-def _shortage(seen: Survey) -> Iterable[tuple[Level, str]]:
-    wanted = seen.wish.wanted
-    if wanted is None or seen.up >= wanted or seen.partial:
-        return  # who may serve unseen is not missed
-    if seen.up == 0:
-        yield Level.CRITICAL, "nobody serves visitors"
-    elif seen.up < seen.wish.limits.min or seen.up * 2 < wanted:
-        yield Level.CRITICAL, f"only {seen.up} of {wanted} are up"
-    else:
-        yield Level.WARNING, f"{seen.up} of {wanted} are up"
-    if seen.billable >= seen.wish.limits.max:
-        yield Level.WARNING, f"{seen.billable} may cost money and max is {seen.wish.limits.max}"
-
-
-def _silence(seen: Survey) -> Iterable[tuple[Level, str]]:
-    for node in range(1, seen.wish.nodes + 1):
-        for sentence in _silent(seen, node):
-            yield Level.WARNING, sentence
-
-
-def _silent(seen: Survey, node: int) -> Iterable[str]:
-    heart = seen.heart(node)
-    if key_of(node) in seen.unread:
-        return
-    if heart is None or heart.heard is None:
-        yield f"node {node} was never heard: is its crontab installed?"
-    elif seen.at - heart.heard > max(seen.deployment.lease, 3 * seen.deployment.tick):
-        yield f"node {node} was last heard {ago(seen.at - heart.heard)} ago"
-
-
-def _trouble(seen: Survey) -> Iterable[tuple[Level, str]]:
-    """What a node's last Cycle or Round ended badly with: its heart beats all the same."""
-    for heart in seen.hearts:
-        for kind, code in sorted(heart.codes.items()):
-            if code and heart.node <= seen.wish.nodes:
-                said = f": {heart.doing[kind]}" if heart.doing.get(kind) else ""
-                yield Level.WARNING, f"the last {kind} of node {heart.node} ended with {code}{said}"
+def _rebooting(store: Store) -> Rebooting | None:
+    """Who holds the reboot lease; None when nobody does, or what lies there says no node."""
+    found = store.get("leases/reboot.json")
+    if found is None:
+        return None
+    try:
+        plain = json.loads(found.body)
+        node = plain.get("holder", plain.get("node"))
+    except (ValueError, AttributeError, RecursionError):
+        return None
+    return Rebooting(node, found.date - found.modified) if isinstance(node, int) and node > 0 else None
 
 
 def quiet(seen: Survey) -> Survey:

@@ -13,6 +13,7 @@ from utilities.errors import AskerErred, DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
+    from autoscaler.node import Heartbeat
     from autoscaler.share import Share
     from autoscaler.webserver import Record
     from helperscripts.survey import Survey
@@ -43,7 +44,8 @@ _LEVELS = ("green", "yellow", "red", "red")
 @click.pass_obj
 def command(ask: Ask, check: bool, watch: float | None) -> int:
     """Say how the fleet is. Reads the Store and nothing else: no cloud, no webserver is asked."""
-    from helperscripts.survey import judge, quiet, survey
+    from helperscripts.condition import judge
+    from helperscripts.survey import quiet, survey
 
     ask.judging = "last"
     if watch is not None:
@@ -119,7 +121,8 @@ class _Watched:
 
     def draw(self) -> list[str]:
         """The status as last seen, and before it what is wrong with that."""
-        from helperscripts.survey import judge, quiet
+        from helperscripts.condition import judge
+        from helperscripts.survey import quiet
 
         lines: list[str] = []
         if self._trouble is not None:
@@ -154,15 +157,11 @@ def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
     notes.append(f"at least {seen.wish.limits.min}, at most {seen.wish.limits.max}; mode {seen.deployment.mode}")
     lines += [line for note in notes for line in flow(note, "  ")]
     if seen.shares:
-        heads = ("share", "node", "heard", "up", "coming", "suspect", "failed", "billable")
+        heads = ("share", "up", "coming", "suspect", "failed", "billable", "in the hands of")
         lines += ["", *table(heads, [_share(seen, share) for share in seen.shares])]
-    said = [
-        (f"node {h.node}", kind, doing.removeprefix(f"{seen.wish.because}; "))  # that stands above already
-        for h in seen.hearts
-        for kind, doing in sorted(h.doing.items())
-    ]
+    said = [row for heart in seen.hearts for row in _node(seen, heart)]
     if said:
-        lines += ["", *table(("node", "last", "said"), said)]
+        lines += ["", *table(("node", "heard", "boot", "last", "said"), said)]
     rows = [_webserver(seen, record) for share in seen.shares for record in share.records.values()]
     if rows:
         lines += ["", *table(("webserver", "state", "for", "address", "because"), rows)]
@@ -171,10 +170,9 @@ def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
 
 def _share(seen: Survey, share: Share) -> tuple[str, ...]:
     from autoscaler.webserver import COMING, State
+    from helperscripts.hands import Times, hands_of
 
     records = share.records.values()
-    heart = seen.heart(share.holder)
-    heard = "never" if heart is None or heart.heard is None else f"{ago(seen.at - heart.heard)} ago"
     counts = (
         share.up,
         sum(r.state in COMING for r in records),
@@ -182,8 +180,22 @@ def _share(seen: Survey, share: Share) -> tuple[str, ...]:
         sum(r.state in (State.FAILED, State.QUARANTINED) for r in records),
         share.billable,
     )
-    host = f" {share.host}" if share.host else ""
-    return (str(share.share), f"{share.holder}{host}", heard, *map(str, counts))
+    length, shared = seen.deployment.lease, seen.conditional == "yes"
+    hands = hands_of(share, seen.ages.get(share.share), seen.at, length, Times(None, seen.at), shared)
+    return (str(share.share), *map(str, counts), hands.told)
+
+
+def _node(seen: Survey, heart: Heartbeat) -> list[tuple[str, ...]]:
+    """A row for each kind of its runs; what it is, once."""
+    heard = "never" if heart.heard is None else f"{ago(seen.at - heart.heard)} ago"
+    who = (str(heart.node), heard, heart.boot[:8] or "-")
+    rows: list[tuple[str, ...]] = []
+    for kind, doing in sorted(heart.doing.items()):
+        run = heart.runs.get(kind)
+        last = kind if run is None else f"{kind} {ago(seen.at - run.began)} ago"
+        # The wish stands above already.
+        rows.append((*(("", "", "") if rows else who), last, doing.removeprefix(f"{seen.wish.because}; ")))
+    return rows or [(*who, "-", "")]
 
 
 def _webserver(seen: Survey, record: Record) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -9,11 +11,15 @@ from typing import Any
 
 import pytest
 
+from autoscaler.fleet import Run
 from autoscaler.node import Heartbeat
+from autoscaler.ports import Conditional
 from autoscaler.share import Brake, Breaker, Share
 from autoscaler.switch import Kind, Switch
 from autoscaler.webserver import Record, State
+from tests.helperscripts.desk import at_rig, call
 from tests.helperscripts.machine import OperatorMachine
+from tests.worlds.memory import Rig
 from utilities.clock import SystemClock
 from utilities.instant import Instant, to_text
 from utilities.plain import to_plain
@@ -30,12 +36,16 @@ class StoreKeeper(OperatorMachine):
     """Writes what nodes would have written."""
 
     def share(self, *records: Record, number: int = 1, **more: Any) -> None:
-        share = Share(number, number, host="alpha", records={r.name: r for r in records}, **more)
+        more = {"holder": number, "host": "alpha", **more}
+        share = Share(number, records={r.name: r for r in records}, **more)
         self.write(f"shares/{number}.json", share.body().decode())
 
-    def heart(self, number: int = 1, age: float = 5.0, **more: Any) -> None:
-        import json
+    def age(self, seconds: float, number: int = 1) -> None:
+        """The share was written so long ago, by the Store's stamps."""
+        at = SystemClock().now() - seconds
+        os.utime(self.store / f"shares/{number}.json", (at, at))
 
+    def heart(self, number: int = 1, age: float = 5.0, **more: Any) -> None:
         doing = more.pop("doing", {"cycle": "all done"})
         heart = Heartbeat(number, host="alpha", heard=Instant(SystemClock().now() - age), doing=doing, **more)
         self.write(f"nodes/{number}.json", json.dumps(to_plain(heart) | {"format": 1}))
@@ -79,7 +89,7 @@ def test_the_wish_is_told_once_and_to_the_second(keeper: StoreKeeper) -> None:
     out = keeper.run("status").out
     assert out.splitlines()[1] == f"  {wish}"
     assert out.count("alice") == 1
-    assert re.search(r"^node 1 +cycle +share 1 of 1: 2 wanted$", out, re.MULTILINE)
+    assert re.search(r"^1 +5 s ago +- +cycle +share 1 of 1: 2 wanted$", out, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +183,103 @@ def test_a_cycle_or_round_that_ended_badly_is_no_all_well(keeper: StoreKeeper) -
     assert "HAProxy does not answer" in said.out
     keeper.heart(codes={"round": 0}, doing={"round": "share 1: 2 alive"})
     assert keeper.run("status", "--check").code == 0
+
+
+def test_each_share_tells_in_whose_hands_it_is_and_until_when(keeper: StoreKeeper) -> None:
+    keeper.share(record(1), record(2), taken=Instant(NOW - 3600), epoch=7)
+    keeper.age(60)
+    out = keeper.run("status").out
+    assert re.search(
+        r"^1 +2 +0 +0 +0 +2 +node 1 \(alpha\) since [\d :-]+, epoch 7, lease until [\d :-]+ \(2 min\)$",
+        out, re.MULTILINE,
+    ), out  # fmt: skip
+    keeper.share(record(1), record(2), holder=0, epoch=7)
+    out = keeper.run("status").out
+    assert re.search(r"nobody, kept for node 1 until [\d :-]+ \(3 min\), epoch 7$", out, re.MULTILINE), out
+    assert check(keeper)[0] == 0, "a share between two cycles is no alarm"
+
+
+def test_a_share_that_nobody_serves_is_a_warning_and_two_minutes_over_its_lease_critical(keeper: StoreKeeper) -> None:
+    keeper.age(180 + 5 + 60)
+    code, line = check(keeper)
+    assert (code, "nobody serves share 1: the lease of node 1 ran out 60 s ago" in line) == (1, True), line
+    keeper.age(180 + 5 + 130)
+    code, line = check(keeper)
+    assert code == 2
+    assert line.startswith("CRITICAL: nobody serves share 1: the lease of node 1 ran out 2 min ago"), line
+    assert "nobody: the lease of node 1 (alpha), epoch 1, ran until " in keeper.run("status").out
+    keeper.share(record(1), record(2), holder=0)
+    keeper.age(400)
+    assert "nobody serves share 1: node 1 did not take it back" in check(keeper)[1]
+
+
+def test_an_empty_share_beyond_the_nodes_needs_nobody(keeper: StoreKeeper) -> None:
+    keeper.share(number=2)
+    keeper.age(9000, 2)
+    assert check(keeper)[0] == 0
+    keeper.share(Record("ws-web-2-0001", State.UP, NOW, NOW), number=2)
+    keeper.age(9000, 2)
+    assert "nobody serves share 2" in check(keeper)[1]
+
+
+def test_a_share_that_was_taken_over_says_by_whom_and_for_whom(keeper: StoreKeeper) -> None:
+    keeper.share(record(1), record(2), holder=2, host="beta", epoch=8, taken=Instant(NOW - 600))
+    said = keeper.run("status")
+    assert "node 2 serves share 1 for node 1 since 10 min" in said.out.splitlines()[0]
+    assert "node 2 (beta) for node 1 since " in said.out
+    assert check(keeper)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("runs", "doing", "code", "word"),
+    [
+        ({"cycle": 20, "round": 30}, "all done", 0, "All well"),
+        ({"cycle": 20, "round": 700}, "all done", 1, "the last round of node 1 began 12 min ago"),
+        ({"cycle": 700, "round": 20}, "all done", 1, "the last cycle of node 1 began 12 min ago"),
+        ({"cycle": 700, "round": 20}, "at work: 2 booting", 0, "All well"),
+        ({"cycle": 7200, "round": 20}, "at work: 2 booting", 1, "the last cycle of node 1 began 2 h ago"),
+        ({"cycle": 20}, "all done", 1, "node 1 has never run a round: is its line in the crontab?"),
+    ],
+)
+def test_a_heart_that_beats_for_one_of_the_two_is_no_all_well(
+    keeper: StoreKeeper, runs: dict[str, float], doing: str, code: int, word: str
+) -> None:
+    began = {kind: Run(7, Instant(NOW - age)) for kind, age in runs.items()}
+    keeper.heart(runs=began, doing={"cycle": doing, "round": "share 1: 2 alive"}, same={"cycle": Instant(NOW - 3600)})
+    found, line = check(keeper)
+    assert (found, word in line) == (code, True), line
+
+
+def test_open_accusations_and_the_brakes_diagnosis(keeper: StoreKeeper) -> None:
+    accused = record(1, withdrawn=True, strikes=2, accused="1/round/77/ws-web-1-0001", reason="failed in 2 Rounds")
+    keeper.share(accused, record(2))
+    assert "ws-web-1-0001 is accused by node 1: failed in 2 Rounds" in check(keeper)[1]
+    keeper.share(record(1), record(2), brake=Brake(NOW, 2, 2, cause="it points at the Provider"))
+    assert "2 of 2 fail at once, the brake is on: it points at the Provider" in check(keeper)[1]
+
+
+def test_who_reboots_is_said(keeper: StoreKeeper) -> None:
+    keeper.write("leases/reboot.json", json.dumps({"format": 1, "holder": 1, "machine": "m", "boot": "b"}))
+    assert "node 1 reboots, since " in keeper.run("status").out
+    assert keeper.run("status", "--json").json["reboot"]["node"] == 1
+    keeper.write("leases/reboot.json", json.dumps({"format": 1, "holder": 0}))
+    assert keeper.run("status", "--json").json["reboot"] is None
+    keeper.write("leases/reboot.json", "7")
+    assert keeper.run("status").code == 0
+    assert check(keeper)[0] == 0
+
+
+def test_a_store_without_conditional_writes_is_said_in_a_plain_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(nodes=2, wanted=2)
+    at_rig(rig, monkeypatch, tmp_path)
+    rig.settle()
+    said = "the Store has no conditional writes: each node serves its own share alone, and nobody takes over"
+    for verdict in (Conditional.YES, Conditional.CREATE_ONLY, Conditional.NO):
+        rig.store.conditional = verdict
+        lines = call("status").out
+        assert (said in lines.splitlines()[0]) is (verdict is not Conditional.YES), verdict
+        assert ("node 1 (host-1): nobody may take it over in this Store" in lines) is (verdict is not Conditional.YES)
+        assert call("status", "--json").json["conditional"] == verdict.value
+        assert (said[1:] in call("explain").out) is (verdict is not Conditional.YES)
