@@ -125,7 +125,7 @@ def _share(told: Explanation, number: int) -> list[str]:
     target = _target(told, number)
     rows.append(("wanted", f"{'?' if target is None else target} of this share; {told.counts(number)}"))
     if last is not None:
-        rows += [("decided", printable(line) if not line.startswith("  ") else line) for line in told.decided(number)]
+        rows += [("decided", printable(line)) for line in told.decided(number)]
         rows.append(("because", printable(last.plan.because.removeprefix(f"{last.inputs.because}; "))))
         bound = told.bound(number)
         if bound:

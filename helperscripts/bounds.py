@@ -87,5 +87,6 @@ def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
     if coming and not plan.of(Kind.CREATE) and mine.up < plan.target:
         yield Bound("coming", f"{coming} {'is' if coming == 1 else 'are'} on the way: nothing more is built for them")
     deeds = any(s.kind in (Kind.CREATE, Kind.WITHDRAW, Kind.DESTROY) for s in plan.steps)
-    if inputs.resize and (deeds or inputs.owed) and inputs.reboot and not plan.of(Kind.REBOOT):
+    able = inputs.reboot not in ("", "no reboot command is set")  # that is no limit, it is how the node was set up
+    if inputs.resize and (deeds or inputs.owed) and able and not plan.of(Kind.REBOOT):
         yield Bound("reboot", inputs.reboot)

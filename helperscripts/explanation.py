@@ -114,11 +114,11 @@ class Explanation:
         if last is None:
             return []
         told = [self._who(last) if last.plan.steps else f"{self._who(last)}: nothing to do"]
-        told += [f"  {line}" for line in self._deeds(last)]
+        told += [f"- {line}" for line in self._deeds(last)]
         later = [d for d in reversed(self.seen.work.get(number, [])) if d.done]
         for each in later[-3:]:
             told.append(f"{self._who(each)}, finishing what was begun:")
-            told += [f"  {line}" for line in self._deeds(each)]
+            told += [f"- {line}" for line in self._deeds(each)]
         return told
 
     def _who(self, decision: Decision) -> str:
@@ -197,7 +197,7 @@ class Explanation:
         elif code and heart.heard > (last.noted.written or 0.0) + 1.0:
             yield f"its last cycle ended with {code}: {doing}"
         elif not silent:
-            yield f"no cycle of node {holder} has ended since"
+            yield "that was its last cycle"
         yield f"node {holder} was last heard {heard}" + (": it does not act" if silent else "")
 
     def missing(self) -> list[str]:
