@@ -10,6 +10,7 @@ from enum import StrEnum
 from autoscaler.entry import Entry, read_entries
 from autoscaler.rung import Http, Ladder, Ssh
 from autoscaler.section import Section
+from autoscaler.softening import Healing, Soft
 from autoscaler.wish import Limits
 from utilities.documents import Document
 from utilities.errors import DocumentFault, Fault
@@ -70,6 +71,8 @@ class Deployment:
     ladder: Ladder = field(default_factory=Ladder)
     host_key: str = "provider"  # or first-contact
     rules: Rules = field(default_factory=Rules)
+    healing: Healing = field(default_factory=Healing)
+    control: tuple[str, ...] = ()  # "host:port" of somebody who is always there: silent too, it is our own network
     drain: float | None = None  # None: what each balancer needs
     shutdown: str = ""  # a command run over SSH before a webserver is destroyed for size
     tick: float = 60.0
@@ -103,6 +106,9 @@ class Deployment:
         return dataclasses.replace(
             self,
             rules=rules,
+            healing=dataclasses.replace(
+                self.healing, wait=self.healing.wait / times, once_in=self.healing.once_in / times
+            ),
             drain=None if self.drain is None else self.drain / times,
             tick=self.tick / times,
             poll=self.poll / times,
@@ -142,6 +148,8 @@ def read_deployment(document: Document) -> Deployment:
         ladder=ladder,
         host_key=top.choice("host_key", ["provider", "first-contact"], "provider"),
         rules=rules,
+        healing=_healing(top.section("healing"), ladder.ssh),
+        control=_control(top),
         drain=top.seconds("drain", None),
         shutdown=top.text("shutdown", ""),
         tick=top.some_seconds("tick", 60.0),
@@ -185,6 +193,36 @@ def _rules(section: Section) -> Rules:
     )
     section.unknown()
     return rules
+
+
+def _healing(section: Section, ssh: Ssh | None) -> Healing:
+    default = Healing()
+    known = [soft.value for soft in Soft]
+    named = section.words("soft") or ()
+    for word in named:
+        if word not in known:
+            section.fault("soft", f"soft {word!r} is none of {', '.join(known)}")
+    if len(set(named)) < len(named):
+        section.fault("soft", "soft names an action twice: each is taken once in an illness")
+    if Soft.RESTART.value in named and (ssh is None or not ssh.service):
+        section.fault("soft", "soft says restart, and no service is named: give `ladder.ssh.service` one")
+    healing = Healing(
+        soft=tuple(Soft(word) for word in named if word in known),
+        wait=section.some_seconds("wait", default.wait),
+        once_in=section.some_seconds("once_in", default.once_in),
+        evidence=section.text("evidence", default.evidence),
+    )
+    section.unknown()
+    return healing
+
+
+def _control(top: Section) -> tuple[str, ...]:
+    named = top.words("control") or ()
+    for word in named:
+        host, _, port = word.rpartition(":")
+        if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+            top.fault("control", f"control {word!r} will not do: an address and a port, as in 192.0.2.1:53")
+    return named
 
 
 def _ladder(section: Section) -> Ladder:

@@ -20,7 +20,8 @@ class Kind(StrEnum):
     ADMIT = "admit"
     WITHDRAW = "withdraw"
     DESTROY = "destroy"
-    REBOOT = "reboot"
+    REBOOT = "reboot"  # this node; or, for its health, the webserver of that name
+    RESTART = "restart"  # a webserver's service
 
 
 @dataclass(frozen=True)

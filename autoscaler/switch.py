@@ -34,6 +34,7 @@ _STEPS = {
     "withdraw": (Kind.SCALEDOWN, Kind.REPLACE),
     "destroy": (Kind.SCALEDOWN, Kind.REPLACE),
     "reboot": (Kind.REBOOT, Kind.REBOOT),
+    "restart": (Kind.REPLACE, Kind.REPLACE),  # of a webserver's service
 }
 
 
@@ -52,7 +53,7 @@ class Switch:
     parts: tuple[Switch, ...] = ()
 
     def forbids(self, step: Kind | str, healing: bool = False) -> bool:
-        """Is this forbidden: a Kind, or a Step by its name (create, withdraw, destroy, reboot, admit)?
+        """Is this forbidden: a Kind, or a Step by its name (create, withdraw, destroy, reboot, restart, admit)?
 
         `healing` tells a Step for ill health from one for size. A name we do not know is forbidden, as a deed
         nobody has thought of should be.

@@ -13,6 +13,7 @@ import yaml
 
 from autoscaler.deployment import Deployment, Rules, read_deployment
 from autoscaler.rung import Http, Ladder, Ssh
+from autoscaler.softening import Healing
 from autoscaler.wish import Limits
 from providerscripts.balancers import haproxy
 from utilities.documents import read_yaml
@@ -31,7 +32,7 @@ def table(checkout: Path) -> dict[str, str]:
 
 def keys_of(kind: type, above: str = "") -> Iterator[str]:
     """What the dataclasses hold, as the document names it."""
-    parts = {"limits": Limits, "rules": Rules, "ladder": Ladder, "http": Http, "ssh": Ssh}
+    parts = {"limits": Limits, "rules": Rules, "healing": Healing, "ladder": Ladder, "http": Http, "ssh": Ssh}
     for field in dataclasses.fields(kind):
         key = f"{above}{field.name}"
         if not field.compare or key == "ladder.ssh.key":
