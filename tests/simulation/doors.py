@@ -1,4 +1,4 @@
-"""The ports as one process has them: each call stops before its effect and after it, and anything may happen there."""
+"""The ports as one process has them: each call stops before its effect and after it; anything may happen there."""
 
 from __future__ import annotations
 

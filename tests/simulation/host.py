@@ -16,7 +16,7 @@ START = Instant(1_800_000_000.0)
 
 
 class Host:
-    """Node `number`'s machine. `lost` is for how long its own steady clock has stood still, `skew` its wall's error."""
+    """Node `number`'s machine. `lost`: for so long its steady clock stood still; `skew`: its wall's error."""
 
     def __init__(self, realm: Realm, number: int, skew: float = 0.0) -> None:
         self.realm, self.number, self.skew = realm, number, skew

@@ -256,7 +256,8 @@ class Judge:
                 f"{name} is healthy and was judged dead by node {mine}, though node {seeing[0]} is heard and sees it"
             )
         else:
-            self.aside(f"{name} is healthy and was judged dead by node {mine}; " + ("all who are heard are blind to it" if heard else "nobody else is heard"))
+            others = "all who are heard are blind to it" if heard else "nobody else is heard"
+            self.aside(f"{name} is healthy and was judged dead by node {mine}; {others}")
 
     def _blind(self, k: int, id: str, now: float) -> bool:
         host = self._realm.hosts[k]
@@ -276,7 +277,7 @@ class Judge:
             self.acts(process, machine.name, deed)
 
     def acts(self, process: Process, name: str, deed: str) -> None:
-        """A deed is about to be asked for: its strand has read the share since its last deed there, and it was ours."""
+        """A deed is about to be asked for: its strand read the share since its last deed there, and it was ours."""
         parsed = parse_name(name)
         if parsed is None or not TAKEOVER or process.host.number == 0:
             return
@@ -297,7 +298,8 @@ class Judge:
         self._realm.trace.note(process.name, f"admits {member.name} at {member.address}")
         record = self.records.get(member.name)
         if record is None or record.state is State.LAPSED or record.id is None:
-            self.found(f"{process.name} admits {member.name}, whose record says {record.state if record else 'nothing'}")
+            says = record.state if record is not None else "nothing"
+            self.found(f"{process.name} admits {member.name}, whose record says {says}")
 
     def withdraws(self, process: Process, name: str) -> None:
         """A withdrawal reaches the Balancer."""

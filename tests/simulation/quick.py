@@ -6,11 +6,12 @@ stay values. Some seeds are played without this: then every document is really w
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import lru_cache
+from functools import cache, cached_property, lru_cache
 from random import Random
 from typing import Any
 from unittest.mock import patch
@@ -86,6 +87,8 @@ def quick() -> Iterator[None]:
             stack.enter_context(patch.object(module, "to_plain", _as_it_is))
         for name, module in list(sys.modules.items()):
             if name.startswith(_HOUSE):
+                if getattr(module, "replace", None) is dataclasses.replace:
+                    stack.enter_context(patch.object(module, "replace", _replace))
                 for word, (slow, fast) in _READERS.items():
                     if getattr(module, word, None) is slow:
                         stack.enter_context(patch.object(module, word, fast))
@@ -97,6 +100,26 @@ def seeded(seed: int) -> Iterator[None]:
     """Nothing in the product draws its own chance."""
     with patch.object(autoscaler.change, "Random", lambda: Random(seed)):
         yield
+
+
+@cache
+def _plain(kind: type) -> tuple[frozenset[str], bool]:
+    """Its fields; and: does an instance hold nothing else, and is nothing done when it is made?"""
+    cached = any(isinstance(getattr(kind, word, None), cached_property) for word in dir(kind))
+    fields = dataclasses.fields(kind)
+    simple = not cached and not hasattr(kind, "__post_init__") and all(f.init for f in fields)
+    return frozenset(f.name for f in fields), simple and not hasattr(kind, "__slots__")
+
+
+def _replace(value: Any, /, **changes: Any) -> Any:
+    """As dataclasses.replace, a quarter of its time."""
+    fields, simple = _plain(type(value))
+    if not simple or not changes.keys() <= fields:
+        return dataclasses.replace(value, **changes)
+    fresh = object.__new__(type(value))
+    fresh.__dict__.update(value.__dict__)
+    fresh.__dict__.update(changes)
+    return fresh
 
 
 def _as_it_is(value: Any) -> Any:

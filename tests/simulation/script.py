@@ -12,13 +12,13 @@
     assert play.settle() == []                # what is not as it should be; crons run from here on
     assert play.violations == []
 
-`until(what, subject="", nth=1, after=False)`: `what` is port.verb as in doors.py (store.get, store.swap, store.create,
-provider.list, provider.create, provider.delete, balancer.withdraw, balancer.admit, prober.ask, machine.reboot,
-journal.write ...), `subject` the beginning of a key or name ("shares/1"), `after` once its effect has happened, before
-the answer arrives. `one.lose(what, ...)`: that call takes effect and its answer is lost; `one.drop(...)`: it never
-arrives; `one.delay(what, seconds, ...)`: its caller gives up, it arrives so much later. These three are told before the
-process gets there. `play.freeze(k, seconds)`, `play.crash(k, seconds)`, `play.cut(k, port, seconds)`,
-`play.blind(k, seconds, names)`, `play.ail(name, health)` act on hosts and machines.
+`until(what, subject="", nth=1, after=False)`: `what` is port.verb as in doors.py (store.get, store.swap,
+store.create, provider.list, provider.create, provider.delete, balancer.withdraw, balancer.admit, prober.ask,
+machine.reboot, journal.write ...), `subject` the beginning of a key or name ("shares/1"), `after` once its effect has
+happened, before the answer arrives. `one.lose(what, ...)`: that call takes effect and its answer is lost;
+`one.drop(...)`: it never arrives; `one.delay(what, seconds, ...)`: its caller gives up, it arrives so much later.
+These three are told before the process gets there. `play.freeze(k, seconds)`, `play.crash(k, seconds)`,
+`play.cut(k, port, seconds)`, `play.blind(k, seconds, names)`, `play.ail(name, health)` act on hosts and machines.
 `play.share(k)`, `play.record(name)`, `play.machines()`, `play.admitted()` are the truth. `play.trace()` tells all.
 Nothing is drawn: calls take a millisecond. A guard is taken out with pytest's monkeypatch, in this process: the
 product's code is called as it stands. `play.violations` fills by itself; by default the first one ends the world.

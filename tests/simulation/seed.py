@@ -20,8 +20,8 @@ __all__ = ["Outcome", "play_seed"]
 
 #: How the vendor may fail a create of its own accord.
 VENDOR = (
-    Fault.RATE, Fault.QUOTA, Fault.SOLD_OUT, Fault.UNREACHABLE, Fault.NEVER_BOOTS, Fault.FAILS_LATE, Fault.NEVER_ONLINE,
-    Fault.TWICE,
+    Fault.RATE, Fault.QUOTA, Fault.SOLD_OUT, Fault.UNREACHABLE, Fault.NEVER_BOOTS, Fault.FAILS_LATE,
+    Fault.NEVER_ONLINE, Fault.TWICE,
 )
 
 
@@ -127,7 +127,8 @@ def _storms(realm: Realm, chance: Random, violent: float) -> None:
     if chance.random() < 0.1:
         time.at(moment(), lambda: storms.vanish(realm))
     if chance.random() < 0.3:
-        k, port, length = chance.randint(1, shape.nodes), chance.choice(("store", "provider")), chance.uniform(20, 500)
+        k, port = chance.randint(1, shape.nodes), chance.choice(("store", "provider"))
+        length = chance.uniform(20.0, 500.0)
         time.at(moment(), lambda: storms.cut(realm, k, port, length))
     if chance.random() < 0.3:
         who, long, some_of = chance.randint(1, shape.nodes), chance.uniform(60, 400), chance.choice((None, 1, 1, 2))

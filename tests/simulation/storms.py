@@ -1,4 +1,4 @@
-"""Storms: what operators, visitors and vendors do to a world: the wish rewritten, machines that ail, parts cut off."""
+"""Storms: what operators and vendors do to a world: the wish rewritten, machines that ail, parts cut off."""
 
 from __future__ import annotations
 
