@@ -15,8 +15,7 @@ from utilities.instant import Instant
 from utilities.plain import from_plain
 
 if TYPE_CHECKING:
-    from helperscripts.wiring import Noted
-    from providerscripts.store.journal import StoreJournal
+    from helperscripts.wiring import Noted, StoreJournal
 
 __all__ = ["Decision", "Known", "Retrospect", "decisions_of", "look_back"]
 

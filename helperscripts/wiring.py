@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "About",
     "Noted",
+    "StoreJournal",
     "balancers",
     "check_store",
     "clock",

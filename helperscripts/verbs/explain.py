@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from helperscripts.explanation import Explanation
     from helperscripts.life import Life
     from helperscripts.survey import Survey
-    from providerscripts.store.journal import StoreJournal
+    from helperscripts.wiring import StoreJournal
     from utilities.instant import Instant
 
 __all__ = ["command"]
