@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,7 @@ SHARED = LAB / "shared"  # at the same path on every node; stands for what NFS w
 BUCKET = "fleet"
 PORT, SOCKET = 8080, 9999
 CRON = "/usr/sbin/cron"
+SETTINGS = "/etc/autoscaler/settings.yaml"
 
 HAPROXY = """\
 global
@@ -73,10 +75,10 @@ class Node(WholeHost):
     def __init__(self, estate: Estate, ordinal: int, zone: str) -> None:
         super().__init__(estate.bridge, f"n{ordinal}", zone=zone)
         self.ordinal, self.estate = ordinal, estate
-        if not estate.true_time:
+        if estate.cron_clock.rate != 1:
             shutil.copy(self.path(CRON), self.path(f"{CRON}.real"))
             self.path(CRON).unlink()
-            self.write(CRON, estate.clock.cron_script(f"{CRON}.real"), 0o755)
+            self.write(CRON, estate.cron_clock.cron_script(f"{CRON}.real"), 0o755)
         self.write("/etc/autoscaler/id_ed25519", estate.bridge.key.read_text(), 0o600)
         keys = {"aws_access_key_id": estate.s3.access_key, "aws_secret_access_key": estate.s3.secret_key}
         told = "".join(f"{name} = {value}\n" for name, value in keys.items())
@@ -123,6 +125,10 @@ class Node(WholeHost):
         """Processes of the product."""
         return [n for n in self.processes().values() if n == "autoscaler" or n.startswith("daily-")]
 
+    def kill_product(self) -> None:
+        """kill -9 of every process of the product."""
+        self.run(["pkill", "-KILL", "-x", "autoscaler"])
+
     def boot_id(self) -> str:
         """Of its present life."""
         return (self.folder / "boot_id").read_text().strip()
@@ -150,14 +156,23 @@ class Node(WholeHost):
 class Estate:
     """Enter it, and all is switched on; the nodes have no crontab yet. `zones` are the nodes' own time zones.
 
-    `more` goes into deployment.yaml. `true_time`: nothing is hurried, and the Store is SeaweedFS.
+    `more` goes into deployment.yaml. `true_time`: no clock but cron's is hurried, and the Store is SeaweedFS. `hurry`
+    then divides the nodes' waiting periods, as their Settings can say, and cron's minutes with them.
     """
 
     def __init__(
-        self, start: datetime, rate: float, zone: str, more: str, zones: tuple[str, ...], true_time: bool = False
+        self,
+        start: datetime,
+        rate: float,
+        zone: str,
+        more: str,
+        zones: tuple[str, ...],
+        true_time: bool = False,
+        hurry: int = 1,
     ) -> None:
         self.clock = LabClock(SHARED, start, rate, zone)
-        self.more, self.zones, self.true_time = more, zones, true_time
+        self.cron_clock = self.clock if hurry == 1 else LabClock(SHARED / "cron", start, hurry, zone)
+        self.more, self.zones, self.true_time, self.hurry = more, zones, true_time, hurry
         self._open = ExitStack()
 
     def __enter__(self) -> Estate:
@@ -208,8 +223,15 @@ class Estate:
         """As docs/balancers.md tells it: `init` on each node, `crontab install` on each, `arm` once."""
         words = ["--store", self.url, "--webservers", str(webservers), "--ssh-key", "/etc/autoscaler/id_ed25519"]
         words += ["--reboot", "/usr/sbin/reboot"]
-        for node in self.nodes:
+
+        def init(node: Node) -> None:
             node.call("autoscaler", "init", "--yes", "--node", str(node.ordinal), *words)
+            if self.hurry > 1:
+                node.write(SETTINGS, f"{node.read(SETTINGS)}hurry: {self.hurry}\n", 0o600)
+
+        # At once where the Store is in true time: SeaweedFS takes a quarter of a minute over the probe's races.
+        with ThreadPoolExecutor(len(self.nodes) if self.true_time else 1) as all:
+            list(all.map(init, self.nodes))
         self.nodes[0].call("autoscaler", "arm", "--yes")
 
     def _deployment(self) -> str:
