@@ -12,9 +12,10 @@ from autoscaler.outcome import Done, Outcome
 from autoscaler.share import Share
 from autoscaler.webserver import COMING
 from helperscripts.bounds import Bound, bounds_of, wish_of
+from helperscripts.decisions import Decision
 from helperscripts.hands import Hands, Times, hands_of
 from helperscripts.journal_lines import printable, sentence
-from helperscripts.retrospect import Decision, Known, Retrospect
+from helperscripts.retrospect import Known, Retrospect
 from helperscripts.screen import ago
 from helperscripts.survey import Survey
 from utilities.instant import Instant, to_text

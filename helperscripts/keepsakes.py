@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from helperscripts.life import Event
+from helperscripts.life import Event, answered
 
 if TYPE_CHECKING:
     from autoscaler.ports import Store
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["keepsakes"]
 
-_WIDE = 400
+_WIDE = 400  # characters of what it said: the last ones, where the trouble stands
 
 
 def keepsakes(store: Store, name: str) -> tuple[Record | None, list[Event]]:
@@ -40,14 +40,15 @@ def keepsakes(store: Store, name: str) -> tuple[Record | None, list[Event]]:
 
 def _told(key: str, body: bytes) -> str:
     """What such an object says. Believes no shape: another version may have written it."""
-    who = key.rpartition("/")[2].removesuffix(".json")
-    what = "evidence was kept" if key.startswith("evidence/") else f"node {who} gave its opinion"
+    what = "evidence was kept" if key.startswith("evidence/") else "an opinion was given"
     try:
         plain: Any = json.loads(body)
     except (ValueError, RecursionError):
         return f"{what}, which cannot be read"
     if not isinstance(plain, Mapping):
         return what
-    words = [f"{k}: {v}" for k, v in plain.items() if isinstance(v, str | int | float) and v and k != "format"]
-    text = "; ".join(words)
-    return f"{what}: {text[:_WIDE]}" if words else what
+    if key.startswith("opinions/"):
+        return answered(plain)
+    said = str(plain.get("said") or "")[-_WIDE:]
+    told = [f"by node {plain.get('node')}: {plain.get('because')}", *([f"it said itself: {said}"] if said else [])]
+    return f"{what} {'; '.join(told)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from utilities.instant import Instant, from_text
@@ -12,7 +12,7 @@ from utilities.instant import Instant, from_text
 if TYPE_CHECKING:
     from helperscripts.wiring import Noted
 
-__all__ = ["Event", "Life", "life_of"]
+__all__ = ["Event", "Life", "answered", "life_of"]
 
 _MARGIN = 120.0  # seconds: clocks of two nodes, and an entry is written as its run ends
 _STEPS = {"requested": "create", "creating": "create", "up": "admit", "draining": "withdraw", "deleting": "destroy"}
@@ -42,11 +42,12 @@ class Life:
     whole: bool = True
 
     def sort(self) -> None:
-        """The events in order of time; what has none comes last."""
+        """The events in order of time, each once; what has no time comes last."""
+        self.events = list({(event.at, event.what): event for event in self.events[::-1]}.values())
         self.events.sort(key=lambda event: (event.at is None, event.at or 0.0, event.rank))
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Sight:
     """One look at its record."""
 
@@ -83,10 +84,23 @@ def life_of(name: str, walk: Iterable[Noted]) -> Life:
     return life
 
 
-def _sights(noted: Noted, name: str) -> Iterator[_Sight]:
-    """Its record wherever the inputs of this entry show it."""
-    turns = noted.entry.get("turns")
-    for turn in reversed(turns) if isinstance(turns, list) else ():
+def _sights(noted: Noted, name: str) -> list[_Sight]:
+    """Its record wherever this entry shows it, the newest first: as a Round judged it and left it, then in turns."""
+    found, last = list[_Sight](), Instant(0.0)
+    for each in _list(noted.entry.get("judgings")):
+        judging = _of(each, "judging")
+        last = max(last, _instant(_of(judging, "at")) or last)
+        fate = _of(_of(_of(each, "found"), "fates"), name)
+        for record in (_of(_of(judging, "records"), name), _of(fate, "record")):
+            if isinstance(record, Mapping):
+                found.append(_Sight(last, record, noted))
+    found += [replace(sight, at=max(last, sight.at)) for sight in _in_turns(noted, name)]
+    return found[::-1]
+
+
+def _in_turns(noted: Noted, name: str) -> Iterator[_Sight]:
+    """Its record in the inputs of each turn."""
+    for turn in _list(noted.entry.get("turns")):
         try:
             fleet = turn["inputs"]["fleet"]
             at = _instant(fleet["at"])
@@ -122,6 +136,9 @@ def _told(
                 passages.append((kind, began, (at or began) + 1.0))
             yield Event(began, f"{kind} by {who}: {came} ({_of(step, 'reason')})", noted.key, noted.line, 2)
         done_here = [d for d in done_here if d not in _list(turn.get("done"))]
+    for each in _list(entry.get("judgings")):
+        for opinion in _list(_of(_of(_of(each, "judging"), "opinions"), name)):
+            yield Event(_instant(_of(opinion, "at")) or at, answered(opinion), noted.key, noted.line, 3)
     readings, verdicts = _of(entry.get("readings"), name), _of(entry.get("verdicts"), name)
     if verdicts and not str(verdicts).startswith("young"):
         told, heard = True, f" [{readings}]" if readings else ""
@@ -134,6 +151,13 @@ def _told(
             yield Event(at, what, noted.key, noted.line, 2)
     if not told and word.search(str(entry.get("sentence", ""))):
         yield Event(at, f"{who}: {entry['sentence']}", noted.key, noted.line)
+
+
+def answered(opinion: Any) -> str:
+    """What another node answered to an accusation."""
+    who, heard = str(_of(opinion, "nonce") or "?").partition("/")[0], _of(opinion, "heard")
+    told = f"node {_of(opinion, 'node')} answered the accusation by node {who}: {_of(opinion, 'answer')}"
+    return f"{told} [{heard}]" if heard else told
 
 
 def _states(sights: list[_Sight], passages: list[tuple[str, float, float]]) -> Iterator[Event]:
@@ -153,9 +177,10 @@ def _states(sights: list[_Sight], passages: list[tuple[str, float, float]]) -> I
             kept = str(evidence or "")
             yield Event(since, told, sight.noted.key, sight.noted.line)
         if not before or not moved:
-            for mark in _MARKS:
-                if record.get(mark) != before.get(mark) and (before or record.get(mark)):
-                    yield Event(sight.at, _marked(mark, record), sight.noted.key, sight.noted.line)
+            changed = [m for m in _MARKS if record.get(m) != before.get(m) and (before or record.get(m))]
+            if changed:
+                told = ", ".join(_marked(mark, record) for mark in changed)
+                yield Event(sight.at, told, sight.noted.key, sight.noted.line)
         before = record
 
 
@@ -171,7 +196,7 @@ def _marked(mark: str, record: Mapping[str, Any]) -> str:
     told = {
         "withdrawn": ("visitors kept away", "visitors let in again"),
         "strikes": (f"{value} strike{'' if value == 1 else 's'}", "no strikes any more"),
-        "accused": (f"accused, as {value}", "the accusation was dropped"),
+        "accused": (f"accused by node {str(value).partition('/')[0]}", "the accusation is over"),
         "soft": (f"soft actions so far: {', '.join(map(str, _list(value)))}", "soft actions forgotten"),
         "protected": (f"protected until {value}", "no longer protected"),
         "ill": ("to be removed for ill health", "no longer to be removed for ill health"),

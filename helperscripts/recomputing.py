@@ -112,16 +112,19 @@ def recompute(noted: Noted) -> Iterator[Made]:
         yield Made(noted, "the entry", Found.APART if newer else Found.UNREADABLE, noted.fault)
         return
     entry = noted.entry
-    turns = entry.get("turns", [])
-    if not isinstance(turns, list):
-        yield Made(noted, "its turns", Found.UNREADABLE, "they are no list")
-        return
-    for number, turn in enumerate(turns, 1):
-        name = f"turn {number} of {len(turns)}" if len(turns) > 1 else "the turn"
-        if not isinstance(turn, Mapping):
-            yield Made(noted, name, Found.UNREADABLE, "it is no mapping")
+    for field_name, word, how in (("judgings", "judging", _judging), ("turns", "turn", _turn)):
+        parts = entry.get(field_name, [])
+        if not isinstance(parts, list):
+            yield Made(noted, f"its {field_name}", Found.UNREADABLE, "they are no list")
             continue
-        yield _made(noted, name, _turn, turn)
+        for number, part in enumerate(parts, 1):
+            name = f"{word} {number} of {len(parts)}" if len(parts) > 1 else f"the {word}"
+            if isinstance(part, Mapping):
+                yield _made(noted, name, how, part)
+            else:
+                yield Made(noted, name, Found.UNREADABLE, "it is no mapping")
+    if noted.kind == "lease" and "claim" in entry:
+        yield _made(noted, "the claim", _claim, entry)
 
 
 def _turn(turn: Mapping[str, Any]) -> Iterator[str]:
@@ -137,6 +140,28 @@ def _turn(turn: Mapping[str, Any]) -> Iterator[str]:
         done = from_plain(Done, each, f"done[{number}]")
         if done.step not in plan.steps:
             yield f"done[{number}]: {done.step.kind} {done.step.name} was done and is not in the Plan made again"
+
+
+def _judging(part: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between a Round's recorded judgement and the one that what it knew leads to."""
+    from autoscaler.judging import Judging, judgement
+    from utilities.plain import from_plain, to_plain
+
+    again = to_plain(judgement(from_plain(Judging, part.get("judging"), "judging")))
+    if again.get("brake"):
+        again["brake"].pop("cause", None)  # what it points at was asked for afterwards
+    yield from _differences(part.get("found"), again, "found")
+
+
+def _claim(entry: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between the recorded reason to take a lease and the one that the claim leads to."""
+    from autoscaler.lease import Claim, may_take
+    from utilities.plain import from_plain
+
+    answer = may_take(from_plain(Claim, entry.get("claim"), "claim"))
+    if not answer.yes:
+        yield f"it was taken, and made again the answer is no: {answer.because}"
+    yield from _differences(entry.get("because"), answer.because, "because")
 
 
 def _made(noted: Noted, what: str, how: _How, part: Mapping[str, Any]) -> Made:

@@ -2,70 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
 
-from autoscaler.fleet import Inputs
-from autoscaler.outcome import Done, Outcome
-from autoscaler.plan import Kind, Plan
 from autoscaler.share import Share
 from autoscaler.webserver import Record, State
+from helperscripts.decisions import Decision, decisions_of, judged_by, whole
 from utilities.instant import Instant
-from utilities.plain import from_plain
 
 if TYPE_CHECKING:
     from helperscripts.wiring import Noted, StoreJournal
 
-__all__ = ["Decision", "Known", "Retrospect", "decisions_of", "look_back"]
+__all__ = ["Known", "Retrospect", "look_back"]
 
 MOST = 3000  # entries read in search of each share's last decision
 _AHEAD = (3600.0, 6 * 3600.0, 86400.0, 7 * 86400.0)  # so far ahead the next decisions are looked for, in steps
-
-
-@dataclass(frozen=True)
-class Decision:
-    """One turn of an entry, read: what it was asked, decided and did."""
-
-    noted: Noted
-    inputs: Inputs
-    plan: Plan
-    done: tuple[Done, ...]
-    ages: Mapping[str, float] = field(default_factory=dict)  # of the shares' documents as read, where recorded
-
-    @property
-    def share(self) -> int:
-        """The share it was about."""
-        return self.inputs.fleet.share
-
-    @property
-    def run(self) -> int | None:
-        """The number of the run that decided."""
-        return _whole(self.noted.entry.get("run"))
-
-    @property
-    def code(self) -> int:
-        """0, or the exit code of a run that was broken off."""
-        return _whole(self.noted.entry.get("code")) or 0
-
-    def records(self) -> Mapping[str, Record]:
-        """Our share's records when it was over: as it said them, and as its deeds came out."""
-        from autoscaler.saying import said
-        from autoscaler.turn import answer
-
-        at, records = self.inputs.fleet.at, dict(self.inputs.fleet.mine.records)
-        if self.noted.entry.get("mode") != "observe":
-            records = dict(said(self.plan, answer(self.inputs)[0]).records)
-        for each in self.done:
-            old = records.get(each.step.name)
-            after = _after(old, each, at) if old is not None else None
-            if after is not None:
-                records[after.name] = after
-        struck = (d.step.name for d in self.done if d.outcome is Outcome.REFUSED and d.step.kind is Kind.CREATE)
-        for name in struck:
-            if name not in self.inputs.fleet.mine.records:
-                records.pop(name, None)
-        return records
 
 
 class Known(NamedTuple):
@@ -146,20 +98,12 @@ class Retrospect:
         return sorted((k for k in there if k.record.state is not State.GONE), key=lambda k: k.record.name)
 
     def _judged(self, known: Known) -> Known:
-        """With what a Round did to it after it was seen: such a Round may have written no record."""
+        """With what a Round did to it after it was seen: such a Round may have written no turn."""
         for noted in self.rounds.values():
-            word, _, why = str(_mapping(noted.entry.get("verdicts")).get(known.record.name, "")).partition(": ")
             at = noted.written
             if known.sure or at is None or at <= known.seen or known.record.state is not State.UP:
                 continue
-            away = (Kind.WITHDRAW, known.record.name, Outcome.DONE) in (
-                (_mapping(d.get("step")).get("kind"), _mapping(d.get("step")).get("name"), d.get("outcome"))
-                for d in _list(noted.entry.get("done"))
-            )
-            if word == "dead":
-                return Known(known.record.into(State.FAILED, at, why, withdrawn=True), at, False, noted, known.share)
-            if word == "suspect":
-                record = replace(known.record, reason=why, withdrawn=away or known.record.withdrawn)
+            if (record := judged_by(noted, known.record)) is not None:
                 return Known(record, at, False, noted, known.share)
         return known
 
@@ -204,7 +148,7 @@ def _hear(seen: Retrospect, noted: Noted) -> None:
     if kind == "round" and noted.node is not None:
         seen.rounds.setdefault(noted.node, noted)
     elif kind == "lease":
-        share = _whole(entry.get("share"))
+        share = whole(entry.get("share"))
         if share is not None:
             seen.leases.setdefault(share, noted)
     elif kind != "cycle":
@@ -249,48 +193,3 @@ def _look_ahead(journal: StoreJournal, seen: Retrospect, now: Instant) -> None:
         if seen.last.keys() <= seen.next.keys():
             return
         begin = end
-
-
-def decisions_of(noted: Noted) -> Iterator[Decision]:
-    """Each turn of this entry that this version can read, as they were taken."""
-    turns = noted.entry.get("turns")
-    for turn in turns if isinstance(turns, list) else ():
-        try:
-            yield Decision(
-                noted,
-                from_plain(Inputs, turn["inputs"], "inputs"),
-                from_plain(Plan, turn["plan"], "plan"),
-                tuple(from_plain(Done, each, "done") for each in turn.get("done") or ()),
-                {str(k): float(v) for k, v in (turn.get("ages") or {}).items()},
-            )
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            continue  # of another version, or changed: `history --verify` names it
-
-
-def _after(old: Record, done: Done, at: Instant) -> Record | None:
-    """The Record as this outcome left it; None where it changed nothing."""
-    kind, outcome, detail = done.step.kind, done.outcome, done.detail
-    if kind is Kind.CREATE and outcome is Outcome.DONE:
-        return old.into(State.CREATING, old.since, done.step.reason)
-    if kind is Kind.CREATE and outcome is Outcome.UNKNOWN:
-        return old.into(State.CREATING, old.since, detail)
-    if kind is Kind.CREATE and outcome is Outcome.REFUSED:
-        return old.into(State.GONE, at, f"not made: {detail}")
-    if kind is Kind.ADMIT and outcome is Outcome.DONE:
-        since = old.since if old.state is State.UP else at
-        return replace(old.into(State.UP, since, "admitted"), withdrawn=False, served=True)
-    if kind is Kind.WITHDRAW and outcome is Outcome.REFUSED:
-        return old.into(State.UP, old.since, detail)
-    return None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
