@@ -142,7 +142,7 @@ class _Decision:
     def _need(self) -> int:
         brake = self.mine.brake
         # Behind the brake nobody is judged, but capacity is built for those that seem to fail, within max.
-        doubted = brake.failing if brake is not None and not brake.lifted else 0
+        doubted = brake.mine if brake is not None and not brake.lifted else 0
         return self.target + doubted - len(self.up) - len(self.suspects) - len(self.coming)
 
     def _removed(self) -> Iterable[Step]:

@@ -1,7 +1,8 @@
-"""The Round: one pass of health over our share. Climb, judge, act: it changes who is in.
+"""The Round: one pass of health over the shares this node holds. Climb, judge, act: it changes who is in.
 
-It withdraws who fails, admits who is well again, seals who is dead, and replaces: to the number the share last
-acted by, so it heals also while the Profile is faulty or absent. It never waits.
+It withdraws who fails, admits who is well again, seals who is dead where another live node agrees, and replaces: to
+the number each share last acted by, so it heals also while the Profile is faulty or absent. It answers what other
+nodes ask of theirs. It never waits.
 """
 
 from __future__ import annotations
@@ -11,24 +12,32 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from autoscaler.answering import Answering
+from autoscaler.bulletin import Bulletin, performed
 from autoscaler.climb import Heights, climb, listed
 from autoscaler.deployment import Deployment, Mode
+from autoscaler.diagnosis import diagnosis, signs_of
 from autoscaler.errand import Errand
 from autoscaler.fleet import Fleet
+from autoscaler.judging import Judging, judgement, judging_of
+from autoscaler.lease import expired
 from autoscaler.node import Node
-from autoscaler.observe import Wish, fleet_now, read_wish
-from autoscaler.outcome import Alarm, Done, Outcome, Report
-from autoscaler.plan import Kind, Step
+from autoscaler.observe import Wish, all_shares, fleet_now, read_wish
+from autoscaler.opinion import asked_of
+from autoscaler.outcome import Done, Outcome, Report
+from autoscaler.ports import Target
 from autoscaler.reading import RungName
 from autoscaler.reconciling import Reconciling
+from autoscaler.roll import hearings
 from autoscaler.rotation import Asking, asking, remembered
-from autoscaler.share import Brake, Share
+from autoscaler.share import Share
+from autoscaler.treatment import Treatment
 from autoscaler.turn import Turned
-from autoscaler.verdict import Verdict, Word, brake_of, evidence, judge, judged
+from autoscaler.verdict import count_of, judge
 from autoscaler.webserver import COMING, Record, State
 from autoscaler.world import World
 from utilities.errors import Trouble
-from utilities.instant import Instant
+from utilities.instant import Instant, from_text, to_text
 from utilities.plain import to_plain
 
 __all__ = ["run_round"]
@@ -59,15 +68,22 @@ class _Round(Errand):
         mine = self.book.open() if acting else self.book.peek()
         wish = read_wish(self.world.store, self.deployment, self.time)
         fleet = self.look(mine)
-        began = self.time.now()
-        heights = self.climbed([r for r in mine.records.values() if r.state is State.UP], fleet)
-        verdicts = self.verdicts(mine, heights, began)
-        if acting and any(v.failing for v in verdicts.values()):
-            # The climb took its time: whom a Cycle took out of service meanwhile nobody judges.
-            mine = self.book.open()
-            verdicts = self.verdicts(mine, heights, began)
-        brake = brake_of(verdicts, mine.brake, began, self.deployment.rules)
-        done = self.act(verdicts, heights, brake, began) if acting else []
+        answering = Answering(self.world.store, self.time, self.node)
+        others = [s for s in self.others if s.share != mine.share]
+        accused = asked_of((r for s in others for r in s.records.values()), self.node.ordinal)
+        began = from_text(to_text(self.time.now()))  # as the Journal tells it
+        heights = self.climbed([r for r in mine.records.values() if r.state is State.UP], fleet, accused)
+        answers = answering.answered(accused, heights) if acting else []
+        bulletin = self.judged(mine, heights, began, answering)
+        done: list[Done] = []
+        if acting:
+            if bulletin.judging.records:  # the climb took its time: whom a Cycle took out meanwhile nobody judges
+                bulletin = self.judged(self.book.open(), heights, began, answering)
+            bulletin = self.diagnosed(bulletin)
+            treatment = Treatment(
+                self.world, self.deployment, self.node, self.time, self.book, self.gate, self.deeds
+            )
+            done += treatment.done(bulletin.judging, bulletin.found)
         turned: Turned | None = None
         if fleet is not None:
             self.turn.grow(self.deployment.round_budget)
@@ -75,19 +91,24 @@ class _Round(Errand):
             done += turned.done
         if acting and self.world.balancers:
             done += Reconciling(self.world, self.deployment, self.time, self.deeds).done(self.book.open(), fleet)
-        return self.finish(verdicts, heights, brake, tuple(done), turned)
+        return self.finish(replace(bulletin, share=self.book.share), tuple(done), turned, answers)
 
     def look(self, mine: Share) -> Fleet | None:
         """The Fleet, or None when the Provider cannot be asked or another share cannot be read: then `listed` is
         unknown for all, and nothing is created or destroyed, but visitors are still looked after."""
+        self.others: Sequence[Share] = ()
         try:
-            return fleet_now(self.world, self.time, mine)
+            self.others = all_shares(self.world.store, self.time, mine)
+            fleet = fleet_now(self.world, self.time, mine)
         except Trouble as err:
             self.blind = str(err)
             return None
+        self.others = fleet.shares
+        return fleet
 
-    def climbed(self, records: list[Record], fleet: Fleet | None) -> Heights:
-        """Readings of all that are up; of the SSH rungs, of those whose turn it is."""
+    def climbed(self, records: list[Record], fleet: Fleet | None, accused: Sequence[Record]) -> Heights:
+        """Readings of all that are up; of the SSH rungs, of those whose turn it is. Of others' accused ones no
+        SSH rung: what visitors get decides."""
         clock, ssh, began = self.world.clock, self.deployment.ladder.ssh, 0.0
         at, before = self.time.now(), self.heart.rotation
 
@@ -99,59 +120,62 @@ class _Round(Errand):
             began = clock.monotonic()
             return self.asked.names
 
-        heights = climb(
-            self.world.prober, clock, self.deployment, records, True, self.deployment.round_budget, choose
-        )
+        budget = self.deployment.round_budget
+        everybody = [*records, *accused]
+        heights = climb(self.world.prober, clock, self.deployment, everybody, True, budget, choose)
         self.heart = replace(
             self.heart, rotation=remembered(before, self.asked, heights, clock.monotonic() - began)
         )
-        below = listed(records, fleet, self.blind)
+        below = listed(everybody, fleet, self.blind)
         return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
 
-    def verdicts(self, mine: Share, heights: Heights, at: Instant) -> dict[str, Verdict]:
-        """On all in this version of our share that are up and were asked, or are still coming."""
-        asked = (r for r in mine.records.values() if r.name in heights or r.state in COMING)
-        if self.deployment.ladder.ssh is None:  # what nobody can ask any more is forgotten
-            asked = (replace(r, ailing="") for r in asked)
-        judged_now = (r for r in asked if r.state is State.UP or r.state in COMING)
-        return {r.name: judge(r, heights.get(r.name, {}), at, self.deployment.rules) for r in judged_now}
+    def judged(self, mine: Share, heights: Heights, at: Instant, answering: Answering) -> Bulletin:
+        """What is to be concluded of this version of a share, of those that are up and were asked."""
+        node, lease = self.node.ordinal, self.deployment.lease
+        heard = {h.node for h in hearings(self.world.store, self.time) if not expired(h.age, lease)}
+        records = mine.records.values()
+        known = Judging(
+            mine.share,
+            f"{node}/round/{self.heart.runs['round'].number}",
+            node,
+            at,
+            self.deployment.rules,
+            self.deployment.healing,
+            fresh=max(lease, 3 * self.deployment.tick),
+            ssh=self.deployment.ladder.ssh is not None,
+            quarantined=sum(1 for r in records if r.state is State.QUARANTINED and r.served),
+            before=mine.brake,
+            others=tuple(count_of(s, s.holder in heard) for s in self.others if s.share != mine.share),
+            opinions=answering.opinions((r for r in records if r.name in heights), heard - {node}),
+            heard=tuple(sorted(heard - {node})),
+        )
+        up = {r.name: r for r in records if r.state is State.UP and r.name in heights}
+        judging = judging_of(known, up, heights)
+        young = {r.name: judge(r, {}, at, self.deployment.rules) for r in records if r.state in COMING}
+        return Bulletin(judging, judgement(judging), young, mine)
 
-    def act(
-        self, verdicts: Mapping[str, Verdict], heights: Heights, brake: Brake | None, at: Instant
-    ) -> list[Done]:
-        """Withdraw who fails, then write what was judged. Written is only what the Balancer really did."""
-        braked = brake is not None and not brake.lifted
-        refused: set[str] = set()
-        done: list[Done] = []
-        for name, verdict in verdicts.items():
-            if verdict.failing and not braked and not self.book.share.records[name].withdrawn:
-                step = Step(Kind.WITHDRAW, name, verdict.why, healing=True)
-                outcome = self.deeds.withdraw(step)
-                done.append(outcome)
-                if outcome.outcome is not Outcome.DONE:
-                    refused.add(name)
+    def diagnosed(self, bulletin: Bulletin) -> Bulletin:
+        """With what the brake points at, once it is on: Store, Provider and control address asked."""
+        brake = bulletin.found.brake
+        if brake is None:
+            return bulletin
+        failing = [
+            bulletin.judging.readings.get(n, {}) for n, v in bulletin.found.verdicts.items() if v.failing
+        ]
+        cause = diagnosis(signs_of(failing, self.blind, self.control()))
+        return replace(bulletin, found=replace(bulletin.found, brake=replace(brake, cause=cause)))
 
-        def edit(share: Share) -> Share:
-            changed = []
-            for name, verdict in verdicts.items():
-                now = share.records.get(name)
-                if now is None or now.state is not State.UP or name not in heights:
-                    continue
-                after = judged(now, verdict, at, braked, evidence(heights[name]))
-                if name in refused and verdict.failing and not now.withdrawn:
-                    # Still admitted: the last one, or the Balancer could not be asked. A strike all the same.
-                    after = replace(after, withdrawn=after.state is not State.UP)
-                if not after.withdrawn and now.withdrawn:
-                    after = replace(now, ailing=after.ailing)  # well again; up when the Balancer has it back
-                changed.append(after)
-            return replace(share.with_records(changed), brake=brake)
-
-        self.book.change(edit)
-        for name, verdict in verdicts.items():
-            now = self.book.share.records.get(name)
-            if now is not None and now.suspect and not verdict.failing and verdict.word is not Word.UNKNOWN:
-                done += self.deeds.admit([Step(Kind.ADMIT, name, "well again", healing=True)])
-        return done
+    def control(self) -> Mapping[str, bool]:
+        """Do the addresses that always answer do so now?"""
+        targets = []
+        for where in self.deployment.control:
+            host, _, port = where.rpartition(":")
+            targets.append(Target(where, host.strip("[]"), int(port), int(port)))
+        if not targets:
+            return {}
+        rung = self.deployment.ladder.rung(RungName.REACHABLE)
+        heard = self.world.prober.ask(rung, targets, rung.patience + 1.0)
+        return {t.name: t.name in heard and heard[t.name].good for t in targets}
 
     def heal(self, fleet: Fleet, wish: Wish) -> Turned:
         """Replace and clear away, to the number this share last acted by."""
@@ -172,60 +196,37 @@ class _Round(Errand):
         )
         return self.turn.take(inputs)
 
-    def sentence(self, verdicts: Mapping[str, Verdict], brake: Brake | None, done: tuple[Done, ...]) -> str:
+    def sentence(self, bulletin: Bulletin, done: tuple[Done, ...], answers: Sequence[str]) -> str:
         """One sentence of what was found and done."""
-        words = [v.word for v in verdicts.values()]
-        told = [f"{words.count(w)} {w}" for w in Word if w in words]
-        parts = [f"share {self.node.ordinal}: {', '.join(told) or 'nobody up to judge'}"]
+        parts = [bulletin.counts()]
         if self.blind:
             parts.append(f"the fleet cannot be seen ({self.blind}), so nothing is created or destroyed")
         if self.asked.one_in > 1:
             parts.append(f"SSH rungs for one in {self.asked.one_in}")
-        if brake is not None:
-            hold = "judged all the same, the brake was lifted" if brake.lifted else "judgement is withheld"
-            seen = "the Provider does not" if self.blind else "so does the Provider"
-            parts.append(f"{brake.failing} of {brake.of} fail at once: {hold}; the Store answers, {seen}")
-        for name, verdict in verdicts.items():
-            if verdict.word in (Word.SUSPECT, Word.DEAD):
-                parts.append(f"{name} {verdict.word}: {verdict.why}")
-        for kind, word in ((Kind.CREATE, "built in place"), (Kind.DESTROY, "destroyed")):
-            count = sum(1 for d in done if d.step.kind is kind and d.outcome is Outcome.DONE)
-            parts += [f"{count} {word}"] if count else []
-        parts += [
-            f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}"
-            for d in done
-            if d.outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.UNKNOWN)
-        ]
-        return "; ".join(parts)
+        parts += [brake] if (brake := bulletin.brake()) else []
+        return "; ".join([*parts, *bulletin.told(), *answers, *performed(done)])
 
     def finish(
-        self,
-        verdicts: Mapping[str, Verdict],
-        heights: Heights,
-        brake: Brake | None,
-        done: tuple[Done, ...],
-        turned: Turned | None,
+        self, bulletin: Bulletin, done: tuple[Done, ...], turned: Turned | None, answers: Sequence[str]
     ) -> Report:
         """Journal what changed, beat, report."""
-        sentence = self.sentence(verdicts, brake, done)
+        sentence = self.sentence(bulletin, done, answers)
         if self.deployment.mode is Mode.OBSERVE:
-            steps = ", ".join(f"{s.kind} {s.name}" for s in turned.plan.steps) if turned is not None else ""
-            sentence = f"observe: {sentence}; " + (f"would {steps}" if steps else "nothing would be replaced")
-        alarms = [Alarm(n, v.why) for n, v in verdicts.items() if v.alarm]
-        if brake is not None and not brake.lifted:
-            alarms.append(Alarm("brake", f"{brake.failing} of {brake.of} fail at once: judgement is withheld"))
+            steps = [f"{s.kind} {s.name}" for s in turned.plan.steps] if turned is not None else []
+            would = ", ".join([*bulletin.would(), *steps])
+            sentence = f"observe: {sentence}; " + (f"would {would}" if would else "nothing would be done")
         bad = any(d.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for d in done)
         code = 4 if self.blind else (6 if bad else 0)
-        found = {n: (v.word.value, v.strikes) for n, v in verdicts.items()}
-        digest = hashlib.sha256(json.dumps([found, brake is None, code], sort_keys=True).encode()).hexdigest()[:16]
+        digest = _digest([bulletin.meaning(), code])
         same = self.heart.digests.get("round") == digest
         if done or not same:
-            judged_so = {n: v for n, v in verdicts.items() if v.word is not Word.ALIVE}
             self.write(
                 {
                     "sentence": sentence,
-                    "readings": {n: evidence(heights[n]) for n in judged_so if n in heights},
-                    "verdicts": {n: f"{v.word}: {v.why}" for n, v in judged_so.items()},
+                    "version": self.node.version,
+                    "readings": bulletin.readings(),
+                    "verdicts": bulletin.verdicts(),
+                    "judgings": [bulletin.entry()],
                     "done": [to_plain(d) for d in done],
                     "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],
                 }
@@ -238,4 +239,8 @@ class _Round(Errand):
             codes={"round": code},
             rotation=self.heart.rotation,
         )
-        return Report(sentence, code, done, tuple(alarms))
+        return Report(sentence, code, done, tuple(bulletin.alarms()))
+
+
+def _digest(meaning: object) -> str:
+    return hashlib.sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:16]

@@ -6,19 +6,21 @@ What could not be asked is unknown, and unknown convicts nobody.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from autoscaler.deployment import Rules
 from autoscaler.reading import Heard, Reading, RungName
-from autoscaler.share import Brake
+from autoscaler.share import Brake, Share
+from autoscaler.softening import Healing, rests
 from autoscaler.webserver import Record, State
 from utilities.instant import Instant
 
-__all__ = ["Verdict", "Word", "brake_of", "evidence", "judge", "judged", "lacks", "ready"]
+__all__ = ["Count", "Verdict", "Word", "brake_of", "count_of", "evidence", "judge", "lacks", "ready"]
 
 _SSH = (RungName.KNOWN, RungName.BUILT)
+_NO_HEALING = Healing()
 
 
 class Word(StrEnum):
@@ -29,6 +31,7 @@ class Word(StrEnum):
     SUSPECT = "suspect"
     DEAD = "dead"
     UNKNOWN = "unknown"
+    OTHER_KEY = "other key"  # it may be another machine: to be quarantined
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,19 @@ class Verdict:
     ailing: str = ""  # of one that serves: the SSH rung that failed, now or when it was last asked
 
 
-def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rules: Rules) -> Verdict:
+def judge(
+    record: Record, readings: Mapping[RungName, Reading], at: Instant, rules: Rules, healing: Healing = _NO_HEALING
+) -> Verdict:
     """What this Round's Readings say. One that is still coming is young, and its deadline judges it.
 
     `at` is when the Round began: two strikes are at least nine tenths of `strikes_apart` apart.
     """
     if record.state is not State.UP:
         return Verdict(Word.YOUNG, record.reason or str(record.state))
+    known = readings.get(RungName.KNOWN)
+    if known is not None and known.heard is Heard.OTHER_KEY:
+        why = f"it shows another host key than the pinned one{f' ({known.detail})' if known.detail else ''}"
+        return Verdict(Word.OTHER_KEY, why, known, True, True, record.strikes, record.struck)
     serving = readings.get(RungName.SERVING)
     again = readings.get(RungName.AGAIN)
     if serving is None or serving.heard is Heard.UNKNOWN:
@@ -60,11 +69,14 @@ def judge(record: Record, readings: Mapping[RungName, Reading], at: Instant, rul
         return _serving(record, readings, serving, again)
     if again is None or again.heard is Heard.UNKNOWN:
         return _kept(record, Word.UNKNOWN, again.detail if again else "not asked again", again)
+    told = f"{again.heard}: {again.detail}" if again.detail else str(again.heard)
+    if left := rests(record, healing, at):
+        why = f"{told}; given {left:.0f} s more after its {record.soft[-1] if record.soft else 'soft action'}"
+        return Verdict(Word.SUSPECT, why, again, True, False, record.strikes, record.struck)
     strikes, struck = record.strikes, record.struck
     # Cron is not exact: of two Rounds a minute apart one may begin a little early.
     if struck is None or at - struck >= rules.strikes_apart * 0.9:
         strikes, struck = strikes + 1, at
-    told = f"{again.heard}: {again.detail}" if again.detail else str(again.heard)
     if strikes >= rules.strikes:
         why = f"failed in {strikes} Rounds, the last time {told}"
         return Verdict(Word.DEAD, why, again, True, True, strikes, struck)
@@ -119,36 +131,42 @@ def lacks(readings: Mapping[RungName, Reading]) -> bool:
     return any(r.heard in (Heard.BAD, Heard.SILENT, Heard.NOT_YET, Heard.OTHER_KEY) for r in readings.values())
 
 
-def brake_of(verdicts: Mapping[str, Verdict], before: Brake | None, at: Instant, rules: Rules) -> Brake | None:
+@dataclass(frozen=True)
+class Count:
+    """So many fail, of so many that could be asked."""
+
+    failing: int
+    of: int
+
+
+def count_of(share: Share, heard: bool) -> Count:
+    """Another node's share, by its records; by its brake's own count, where that is of a node heard now.
+
+    Behind a brake nobody is struck, so the records alone would tell of a sound share.
+    """
+    up = [r for r in share.records.values() if r.state is State.UP]
+    doubted = sum(1 for r in up if r.withdrawn or r.strikes)
+    braked = share.brake.mine if share.brake is not None and heard else 0
+    return Count(max(doubted, min(braked, len(up))), len(up))
+
+
+def brake_of(
+    mine: Count, others: Iterable[Count], before: Brake | None, at: Instant, rules: Rules
+) -> Brake | None:
     """The brake after this Round: on while more than one, and more than the part in `rules.brake`, fail at once.
 
-    It opens by itself when fewer fail. A lifted one stays lifted until then.
+    Of this share, or of the whole fleet: a share of one webserver would else never have a brake. It opens by
+    itself when fewer fail. A lifted one stays lifted until then.
     """
-    failing = sum(1 for v in verdicts.values() if v.failing)
-    of = sum(1 for v in verdicts.values() if v.word not in (Word.UNKNOWN, Word.YOUNG))
-    if failing <= 1 or failing <= of * rules.brake:
+    if not mine.failing:
         return None
-    if before is not None:
-        return replace(before, failing=failing, of=of)
-    return Brake(at, failing, of)
-
-
-def judged(record: Record, verdict: Verdict, at: Instant, braked: bool, readings: str) -> Record:
-    """The Record after the Verdict. Behind the brake nothing that was heard counts against anybody."""
-    if verdict.word in (Word.UNKNOWN, Word.YOUNG) or (braked and verdict.failing):
-        return record
-    if verdict.word is Word.DEAD:
-        return record.into(
-            State.FAILED, at, verdict.why, withdrawn=True, strikes=verdict.strikes, struck=verdict.struck,
-            evidence=readings,
-        )
-    if verdict.failing:
-        return replace(
-            record, withdrawn=True, strikes=verdict.strikes, struck=verdict.struck, reason=verdict.why
-        )
-    if record.withdrawn or record.strikes:
-        record = replace(record, withdrawn=False, strikes=0, struck=None, reason="well again")
-    return record if record.ailing == verdict.ailing else replace(record, ailing=verdict.ailing)
+    counts = [mine, *others]
+    fleet = Count(sum(c.failing for c in counts), sum(c.of for c in counts))
+    for count in (mine, fleet):
+        if count.failing > 1 and count.failing > count.of * rules.brake:
+            brake = before or Brake(at, 0, 0)
+            return replace(brake, failing=count.failing, of=count.of, mine=mine.failing, cause="")
+    return None
 
 
 def evidence(readings: Mapping[RungName, Reading]) -> str:

@@ -208,7 +208,7 @@ def test_the_kill_switch_forbids_by_kind_and_says_so(off: set[Off], left: list[t
 
 
 def test_behind_the_brake_capacity_is_built_within_max() -> None:
-    mine = share(1, *(record(n) for n in (1, 2, 3)), brake=Brake(NOW, 2, 3))
+    mine = share(1, *(record(n) for n in (1, 2, 3)), brake=Brake(NOW, 2, 3, mine=2))
     assert len(steps(inputs(mine, wanted=3))) == 2
     assert len(steps(inputs(mine, wanted=3, limits=Limits(1, 4)))) == 1
     assert steps(inputs(mine, wanted=1)) == []

@@ -13,10 +13,11 @@ from autoscaler.deeds import Deeds
 from autoscaler.errand import blank_share
 from autoscaler.fleet import Fleet
 from autoscaler.gate import Gate
+from autoscaler.judging import judgement
 from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Plan, Step
 from autoscaler.ports import BalancerUnreachable, Member, Target
-from autoscaler.reading import Reading, RungName
+from autoscaler.reading import Heard, Reading, RungName
 from autoscaler.reconciling import Reconciling
 from autoscaler.rung import Rung
 from autoscaler.saying import said
@@ -24,14 +25,14 @@ from autoscaler.server import ServerState
 from autoscaler.share import key_of, read_share
 from autoscaler.switch import KEY as SWITCH
 from autoscaler.tend import tend
-from autoscaler.verdict import Verdict, Word, brake_of
 from autoscaler.webserver import State
 from autoscaler.wish import Limits
 from providerscripts.balancers.memory import MemoryBalancer
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
 from tests.autoscaler.test_decision import NOW, inputs, listing, record, share, steps
-from tests.autoscaler.test_guard_verdict import RULES
+from tests.autoscaler.test_guard_verdict import heard as readings_of
+from tests.autoscaler.test_guard_verdict import judging
 from tests.worlds.memory import Rig
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
@@ -286,9 +287,10 @@ def test_the_serial_is_above_every_name_of_a_plan_with_gaps() -> None:
 
 
 def test_who_is_young_does_not_thin_the_failing_out() -> None:
-    bad, young = Verdict(Word.SUSPECT, "", failing=True), Verdict(Word.YOUNG, "")
-    verdicts = {"a": bad, "b": bad, **{str(n): young for n in range(20)}}
-    assert brake_of(verdicts, None, NOW, RULES) is not None
+    bad = readings_of(serving=Heard.BAD, again=Heard.BAD)
+    old = {r.name: r for r in (record(1), record(2))}
+    young = {r.name: r for r in (record(n, State.BOOTING) for n in range(3, 23))}
+    assert judgement(judging(records={**old, **young}, readings=dict.fromkeys(old, bad))).withheld
 
 
 def test_a_round_believes_a_strike_of_one_that_stays_admitted() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from autoscaler.deployment import Rules
+from autoscaler.judging import Judging, judgement, judging_of
 from autoscaler.reading import Heard, Reading, RungName
-from autoscaler.verdict import Verdict, Word, brake_of, judge, judged, ready
+from autoscaler.verdict import Count, Word, brake_of, judge, ready
 from autoscaler.webserver import Record, State
 from tests.autoscaler.test_decision import NOW, record
 from utilities.instant import Instant
@@ -19,6 +21,16 @@ ONE = replace(record(1), served=True)
 
 def heard(**rungs: Heard) -> dict[RungName, Reading]:
     return {RungName(name): Reading(RungName(name), what) for name, what in rungs.items()}
+
+
+def judging(**changes: Any) -> Judging:
+    return Judging(1, "1/round/7", 1, NOW, RULES, **changes)
+
+
+def after(before: Record, readings: dict[RungName, Reading], **changes: Any) -> Record:
+    """What is written of it, alone in its share and at a node that hears no other."""
+    found = judgement(judging(records={before.name: before}, readings={before.name: readings}, **changes))
+    return found.fates[before.name].record
 
 
 def struck(strikes: int, ago: float) -> Record:
@@ -40,7 +52,7 @@ def test_unknown_convicts_nobody_and_clears_nobody(readings: dict[RungName, Read
     before = struck(1, 3600)
     verdict = judge(before, readings, NOW, RULES)
     assert (verdict.word, verdict.failing) == (Word.UNKNOWN, False)
-    assert judged(before, verdict, NOW, False, "") == before
+    assert after(before, readings) == before
 
 
 def test_who_answers_at_the_second_try_is_not_failing() -> None:
@@ -52,7 +64,7 @@ def test_who_answers_at_the_second_try_is_not_failing() -> None:
 def test_ssh_that_fails_while_serving_passes_is_an_alarm_and_no_more(rung: str) -> None:
     verdict = judge(ONE, heard(serving=Heard.GOOD, **{rung: Heard.BAD}), NOW, RULES)
     assert (verdict.word, verdict.failing, verdict.alarm) == (Word.SUSPECT, False, True)
-    assert judged(ONE, verdict, NOW, False, "").state is State.UP
+    assert after(ONE, heard(serving=Heard.GOOD, **{rung: Heard.BAD})).state is State.UP
 
 
 @pytest.mark.parametrize(
@@ -71,12 +83,11 @@ def test_what_an_ssh_rung_heard_stands_until_it_passes(
     before = replace(ONE, ailing=ailing)
     verdict = judge(before, heard(serving=Heard.GOOD, **readings), NOW, RULES)
     assert (verdict.word is Word.SUSPECT, verdict.alarm, verdict.failing) == (stands, stands, False)
-    assert judged(before, verdict, NOW, False, "").ailing == (ailing if stands else "")
+    assert after(before, heard(serving=Heard.GOOD, **readings)).ailing == (ailing if stands else "")
 
 
 def test_what_an_ssh_rung_hears_is_remembered_of_one_that_serves() -> None:
-    verdict = judge(ONE, heard(serving=Heard.GOOD, known=Heard.SILENT), NOW, RULES)
-    assert judged(ONE, verdict, NOW, False, "") == replace(ONE, ailing="known: silent")
+    assert after(ONE, heard(serving=Heard.GOOD, known=Heard.SILENT)) == replace(ONE, ailing="known: silent")
 
 
 def test_dead_needs_its_strikes_apart() -> None:
@@ -88,28 +99,27 @@ def test_dead_needs_its_strikes_apart() -> None:
 
 def test_a_good_round_takes_the_strikes_back() -> None:
     """Also from one that was never withdrawn, because it was the last one admitted."""
-    after = judged(struck(1, 60), judge(struck(1, 60), heard(serving=Heard.GOOD), NOW, RULES), NOW, False, "")
-    assert (after.strikes, after.struck) == (0, None)
+    well = after(struck(1, 60), heard(serving=Heard.GOOD))
+    assert (well.strikes, well.struck) == (0, None)
 
 
 def test_behind_the_brake_no_strike_counts() -> None:
-    bad = judge(struck(1, 60), heard(serving=Heard.BAD, again=Heard.BAD), NOW, RULES)
-    assert bad.word is Word.DEAD
-    assert judged(struck(1, 60), bad, NOW, True, "") == struck(1, 60)
-    assert judged(struck(1, 60), bad, NOW, False, "").state is State.FAILED
+    bad = heard(serving=Heard.BAD, again=Heard.BAD)
+    assert judge(struck(1, 60), bad, NOW, RULES).word is Word.DEAD
+    assert after(struck(1, 60), bad, others=(Count(5, 5),)) == struck(1, 60)
+    assert after(struck(1, 60), bad).state is State.FAILED
 
 
 @pytest.mark.parametrize(("failing", "of", "on"), [(1, 1, False), (1, 2, False), (2, 6, False), (3, 6, True)])
 def test_the_brake_is_on_for_more_than_one_and_more_than_a_third(failing: int, of: int, on: bool) -> None:
-    bad, good = Verdict(Word.SUSPECT, "", failing=True), Verdict(Word.ALIVE, "")
-    verdicts = {str(n): bad if n < failing else good for n in range(of)}
-    assert (brake_of(verdicts, None, NOW, RULES) is not None) is on
+    assert (brake_of(Count(failing, of), [], None, NOW, RULES) is not None) is on
 
 
 def test_who_is_unknown_does_not_thin_the_failing_out() -> None:
-    bad, blind = Verdict(Word.SUSPECT, "", failing=True), Verdict(Word.UNKNOWN, "")
-    verdicts = {"a": bad, "b": bad, **{str(n): blind for n in range(20)}}
-    assert brake_of(verdicts, None, NOW, RULES) is not None
+    bad = heard(serving=Heard.BAD, again=Heard.BAD)
+    up = {r.name: replace(r, served=True) for r in (record(n) for n in range(1, 23))}
+    heights = {name: bad if n < 2 else heard(serving=Heard.UNKNOWN) for n, name in enumerate(up)}
+    assert judgement(judging_of(judging(), up, heights)).withheld
 
 
 def test_ready_needs_every_rung() -> None:
