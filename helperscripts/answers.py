@@ -122,6 +122,8 @@ def _set_by(word: str) -> str:
 def _share(told: Explanation, number: int) -> list[str]:
     last, hands = told.seen.last.get(number), told.hands(number)
     rows = [("held by", hands.told if hands is not None else "nobody: it has no document yet")]
+    if came := told.came(number):
+        rows.append(("came to it", came))
     target = _target(told, number)
     rows.append(("wanted", f"{'?' if target is None else target} of this share; {told.counts(number)}"))
     if last is not None:

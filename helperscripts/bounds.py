@@ -82,7 +82,8 @@ def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
     brake = mine.brake
     if brake is not None and not brake.lifted:
         since = to_seconds(brake.since)
-        yield Bound("brake", f"{brake.failing} of {brake.of} fail at once since {since}: judgement is withheld")
+        told = f"{brake.failing} of {brake.of} fail at once since {since}: judgement is withheld"
+        yield Bound("brake", f"{told}; {brake.cause}" if brake.cause else told)
     coming = sum(r.state in COMING for r in mine.records.values())
     if coming and not plan.of(Kind.CREATE) and mine.up < plan.target:
         yield Bound("coming", f"{coming} {'is' if coming == 1 else 'are'} on the way: nothing more is built for them")

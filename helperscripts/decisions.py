@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -65,11 +65,15 @@ class Decision:
         return records
 
 
-def decisions_of(noted: Noted) -> Iterator[Decision]:
-    """Each turn of this entry that this version can read, as they were taken."""
-    turns = noted.entry.get("turns")
-    for turn in turns if isinstance(turns, list) else ():
+def decisions_of(noted: Noted, known: Container[int] = ()) -> Iterator[Decision | None]:
+    """Each turn of this entry, as they were taken, but for those on shares of which enough is `known`.
+
+    None for one that this version cannot read.
+    """
+    for turn in _list(noted.entry.get("turns")):
         try:
+            if turn["inputs"]["fleet"]["share"] in known:
+                continue
             yield Decision(
                 noted,
                 from_plain(Inputs, turn["inputs"], "inputs"),
@@ -78,7 +82,7 @@ def decisions_of(noted: Noted) -> Iterator[Decision]:
                 {str(k): float(v) for k, v in (turn.get("ages") or {}).items()},
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            continue  # of another version, or changed: `history --verify` names it
+            yield None  # of another version, or changed: `history --verify` names it
 
 
 def _after(old: Record, done: Done, at: Instant) -> Record | None:

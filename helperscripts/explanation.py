@@ -91,6 +91,16 @@ class Explanation:
             f"{hands.told}{end}; as node {view.noted.node} read it at {self.times.told(read)}",
         )  # fmt: skip
 
+    def came(self, number: int) -> str:
+        """How this share came into the hands it is in, where the Journal tells."""
+        share, noted = self.document(number), self.seen.leases.get(number)
+        if noted is None or share is None or noted.entry.get("epoch", share.epoch) != share.epoch:
+            return ""
+        entry = noted.entry
+        hands = [f"node {entry[end]}" if entry.get(end) else "nobody" for end in ("from", "to")]
+        told = entry.get("sentence") or f"from {hands[0]} to {hands[1]}: {entry.get('because')}"
+        return printable(f"{self.times.told(noted.written)}, {told}")
+
     def webservers(self) -> list[Known]:
         """Of that instant, by name; now those of the Store."""
         if self.now is None:

@@ -14,9 +14,10 @@ from utilities.instant import Instant
 if TYPE_CHECKING:
     from helperscripts.wiring import Noted, StoreJournal
 
-__all__ = ["Known", "Retrospect", "look_back"]
+__all__ = ["Known", "Retrospect", "look_back", "taking_of"]
 
 MOST = 3000  # entries read in search of each share's last decision
+_NEAR = 300.0  # seconds: an entry is written when its run ends a step, and clocks differ
 _AHEAD = (3600.0, 6 * 3600.0, 86400.0, 7 * 86400.0)  # so far ahead the next decisions are looked for, in steps
 
 
@@ -153,12 +154,13 @@ def _hear(seen: Retrospect, noted: Noted) -> None:
             seen.leases.setdefault(share, noted)
     elif kind != "cycle":
         seen.told.setdefault(kind, noted)
-    found = list(decisions_of(noted))
-    if not found and entry.get("turns"):
-        seen.faults.append(noted)
-    if kind in ("cycle", "round") and entry.get("code") and not found and noted.node is not None:
+    if kind in ("cycle", "round") and entry.get("code") and not entry.get("turns") and noted.node is not None:
         seen.broken.setdefault((noted.node, kind), noted)
-    for decision in reversed(found):
+    # Of a share whose last decision on size was met nothing older is asked for: a view of it was met as well.
+    found = list(decisions_of(noted, seen.last.keys()))
+    if None in found:
+        seen.faults.append(noted)
+    for decision in (d for d in reversed(found) if d is not None):
         if all(decision.share != known.share for known in seen.views):
             seen.views.append(decision)
         if kind != "cycle" or decision.share in seen.last:
@@ -167,6 +169,13 @@ def _hear(seen: Retrospect, noted: Noted) -> None:
             seen.last[decision.share] = decision
         else:
             seen.work.setdefault(decision.share, []).append(decision)
+
+
+def taking_of(journal: StoreJournal, share: int, taken: Instant) -> Noted | None:
+    """The entry that tells how this share came into the hands it is in since `taken`. StoreUnreachable."""
+    near = journal.back(Instant(taken - _NEAR), Instant(taken + _NEAR), kind="lease")
+    mine = [n for n in near if n.entry.get("share") == share and n.written is not None]
+    return min(mine, key=lambda n: abs((n.written or 0.0) - taken), default=None)
 
 
 def _rounds_known(seen: Retrospect) -> bool:
@@ -185,7 +194,9 @@ def _look_ahead(journal: StoreJournal, seen: Retrospect, now: Instant) -> None:
         ):
             if noted.fault or noted.written is None:
                 continue
-            for decision in decisions_of(noted):
+            for decision in decisions_of(noted, seen.next.keys()):
+                if decision is None:
+                    continue
                 if all(decision.share != known.share for known in seen.later):
                     seen.later.append(decision)
                 if noted.kind == "cycle" and decision.inputs.resize:

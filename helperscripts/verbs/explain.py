@@ -86,7 +86,7 @@ def _explained(
 ) -> Explanation:
     from helperscripts.explanation import Explanation
     from helperscripts.hands import Times
-    from helperscripts.retrospect import look_back
+    from helperscripts.retrospect import look_back, taking_of
     from helperscripts.survey import quiet, survey
     from utilities.errors import DocumentFault
 
@@ -99,9 +99,17 @@ def _explained(
     if at is None:
         told = look_back(journal, max(now, seen.at), (s.share for s in seen.shares))
         told.at = seen.at
-        return Explanation(told, seen, seen.deployment.lease, Times(zone, seen.at), hearts)
-    told = look_back(journal, at, ahead=now, present=seen.shares)
-    return Explanation(told, None, seen.deployment.lease, Times(zone, at), hearts)
+        found = Explanation(told, seen, seen.deployment.lease, Times(zone, seen.at), hearts)
+    else:
+        told = look_back(journal, at, ahead=now, present=seen.shares)
+        found = Explanation(told, None, seen.deployment.lease, Times(zone, at), hearts)
+    for number in found.numbers():
+        document = found.document(number)
+        if number in told.leases or document is None or document.taken is None:
+            continue
+        if (taking := taking_of(journal, number, document.taken)) is not None:
+            told.leases[number] = taking
+    return found
 
 
 def _picked(plain: dict[str, Any], share: int, node: int) -> dict[str, Any]:

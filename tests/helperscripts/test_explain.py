@@ -21,6 +21,7 @@ from helperscripts.bounds import bounds_of, wish_of
 from helperscripts.retrospect import look_back
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
+from providerscripts.store.journal import StoreJournal
 from tests.autoscaler.test_decision import NOW, inputs, record, share
 from tests.autoscaler.test_plan_is_true import disturbed
 from tests.helperscripts.desk import Said, at_rig, call, in_zone
@@ -80,6 +81,21 @@ def test_the_lease_that_is_told_is_the_stores(rig: Rig) -> None:
     said = told("share", "1")
     assert "held by nobody: the lease of node 1 (host-1), epoch " in said
     assert "node 1 was last heard 13 min ago: it does not act" in said
+
+
+def test_a_share_that_changed_hands_says_why(rig: Rig) -> None:
+    taken = rig.clock.now()
+    because = "the lease of node 2 ran out"
+    entry = {"share": 2, "from": 2, "to": 1, "epoch": 9, "because": because}
+    StoreJournal(rig.store, 1, rig.clock).write("lease", 7, entry)
+    share = replace(rig.share(2), holder=1, host="host-1", epoch=9, taken=taken)
+    rig.store.put("shares/2.json", share.body())
+    rig.clock.sleep(60.0)
+    for _ in range(3):
+        rig.cycle(1, once=True)
+    said = told("share", "2")
+    assert "held by node 1 (host-1) for node 2 since 08:05:00, epoch 9, lease until " in said
+    assert f"came to it 08:05:00, from node 2 to node 1: {because}" in said
 
 
 def test_a_webserver_nobody_could_build_is_explained_by_what_bound_it(rig: Rig) -> None:

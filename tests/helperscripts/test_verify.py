@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from autoscaler.lease import Answer, Claim, may_take
+from providerscripts.store.journal import StoreJournal
 from tests.helperscripts.desk import Said, at_rig, call
 from tests.worlds.memory import Rig
+from utilities.plain import to_plain
 
 Entry = dict[str, Any]
 STRANGER = "ws-web-1-0009"
@@ -138,3 +141,23 @@ def test_it_asks_of_what_was_asked_about(rig: Rig) -> None:
     assert verify("--json", "--last", "3").json["entries"] == 3
     nothing = verify("--since", "1s")
     assert (nothing.code, "no entry since" in nothing.out) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "found", "told"),
+    [
+        ({}, "agrees", ""),
+        ({"age": 12.0}, "differs", "it was taken, and made again the answer is no: node 3 holds it"),
+        ({"holder": 0}, "differs", 'because: recorded "the lease of node 3 ran out", made again '),
+        ({"weather": "fine"}, "unreadable", "claim: unknown key 'weather'"),
+    ],
+)
+def test_a_lease_was_taken_by_the_rule(rig: Rig, changes: Entry, found: str, told: str) -> None:
+    claim = Claim(3, 1, 3, 3, 400.0, False, 900.0, 180.0, True)
+    assert may_take(claim) == Answer(True, "the lease of node 3 ran out")
+    plain = {**to_plain(claim), **changes}
+    entry = {"share": 3, "from": 3, "to": 1, "epoch": 5, "because": "the lease of node 3 ran out", "claim": plain}
+    StoreJournal(rig.store, 1, rig.clock).write("lease", 7, entry)
+    said = verify("--json", "--kind", "lease").json
+    assert (said["decisions"], said[found]) == (1, 1)
+    assert told in "".join(one["told"] for one in said["told"])
