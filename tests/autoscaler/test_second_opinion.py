@@ -343,6 +343,25 @@ def test_a_soft_action_is_written_before_it_is_done() -> None:
     assert written == [("restart",)]
 
 
+def test_whom_somebody_changed_while_it_was_judged_is_not_restarted() -> None:
+    rig, ill = softened()
+    rig.minute(1)
+    withdrawn = rig.store.swap
+    done: list[str] = []
+
+    def raced(key: str, body: bytes, version: str) -> Any:
+        if key == share_key(1) and not done:
+            done.append(key)
+            edit(rig, ill, state=State.DRAINING)
+        return withdrawn(key, body, version)
+
+    rig.store.swap = raced  # type: ignore[method-assign]
+    rig.minute(1)
+    assert done
+    assert rig.shell.ran == []
+    assert rig.record(ill).state is State.DRAINING
+
+
 @pytest.mark.parametrize(("kind", "soft"), [(Kind.REPLACE, Soft.RESTART), (Kind.REBOOT, Soft.REBOOT)])
 def test_the_kill_switch_holds_a_soft_action_back_and_nothing_harsher_is_done(kind: Kind, soft: Soft) -> None:
     rig, ill = softened((soft,))

@@ -132,9 +132,9 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "who stays admitted is not written withdrawn",
         "The record says what the Balancer really did.",
-        "autoscaler/round.py",
-        "after = replace(after, withdrawn=after.state is not State.UP)",
-        "pass",
+        "autoscaler/treatment.py",
+        "            after = replace(after, withdrawn=False)\n",
+        "            pass\n",
         (MORE + "a_round_believes_a_strike_of_one_that_stays_admitted",),
     ),
     # --- the decision ---
@@ -278,7 +278,7 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "brake: the young do not thin it out",
         "Those who are still coming are not counted as well.",
-        "autoscaler/verdict.py",
+        "autoscaler/judging.py",
         "if v.word not in (Word.UNKNOWN, Word.YOUNG))",
         "if v.word is not Word.UNKNOWN)",
         (MORE + "who_is_young_does_not_thin_the_failing_out",),

@@ -66,9 +66,9 @@ WORLD: tuple[Guard, ...] = (
     Guard(
         "`deleting` is final: not judged",
         "What a Cycle sealed while a Round was asking is not judged by that Round.",
-        "autoscaler/round.py",
-        "if now is None or now.state is not State.UP or name not in heights:\n                    continue\n",
-        "if now is None or name not in heights:\n                    continue\n",
+        "autoscaler/treatment.py",
+        "        if now is None or unjudged(before, now):\n",
+        "        if now is None:\n",
         (RACE + "what_a_cycle_sealed_meanwhile_a_round_does_not_judge",),
     ),
     Guard(
@@ -168,9 +168,9 @@ WORLD: tuple[Guard, ...] = (
     Guard(
         "brake: nobody is withdrawn",
         "Behind the brake a Round withdraws nobody.",
-        "autoscaler/round.py",
-        "if verdict.failing and not braked and not self.book.share.records[name].withdrawn:",
-        "if verdict.failing and not self.book.share.records[name].withdrawn:",
+        "autoscaler/treatment.py",
+        "            if fate.do in _AWAY and not judging.records[name].withdrawn:\n",
+        "            if judging.readings[name] and not judging.records[name].withdrawn:\n",
         (ORDER + "behind_the_brake_nobody_is_withdrawn_not_even_for_a_moment",),
     ),
     Guard(
@@ -201,8 +201,8 @@ WORLD: tuple[Guard, ...] = (
         "whom a Cycle took out is not judged",
         "A Round reads its share anew before it believes that any fail.",
         "autoscaler/round.py",
-        "        if acting and any(v.failing for v in verdicts.values()):\n",
-        "        if False:\n",
+        "            if bulletin.judging.records:  # the climb",
+        "            if False:  # the climb",
         (RACE + "whom_a_cycle_took_out_while_a_round_climbed_is_not_judged_dead",),
     ),
     # --- the Store ---
