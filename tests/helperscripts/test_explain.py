@@ -159,7 +159,9 @@ def test_a_whole_life_in_order(rig: Rig) -> None:
     rig.settle()
     said = explain(victim).out
     words = ["create by cycle of node 1: done, id ", "booting: the Provider says it runs", "admit by ",
-             "judged it suspect: strike 1 of 2", "judged it dead", "destroy by ", "gone: "]  # fmt: skip
+             "judged it suspect: strike 1 of 2", "judged it dead", "accused by node 1",
+             "node 2 answered the accusation by node 1: dead", "evidence was kept by node 1: ",
+             "; node 2 hears it dead too [", "destroy by ", "gone: "]  # fmt: skip
     places = [said.find(each) for each in words]
     assert places == sorted(places)
     assert -1 not in places, said
