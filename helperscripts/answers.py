@@ -165,7 +165,9 @@ def _webservers(told: Explanation, known: list[Known]) -> list[str]:
         record = one.record
         state = "suspect" if record.suspect else record.state.value
         marks = [] if one.sure else [f"as last seen at {told.times.told(one.seen)}"]
-        why = "; ".join([*([printable(record.reason)] if record.reason else []), *marks])
+        origin = told.origins.get(name, "")
+        reasons = [printable(r) for r in (origin, record.reason) if r and r != "admitted"]
+        why = "; ".join(dict.fromkeys([*reasons, *marks]))
         rows.append((name, state, told.times.told(record.since), _writer(record), why))
     heads = ("webserver", "state", "since", "asked for by", "because")
     return ["", *table(heads, rows)] if rows else ["", "There was no webserver."]
@@ -175,7 +177,7 @@ def _writer(record: Record) -> str:
     if record.adopted:
         return "adopted"
     node, kind, _ = (*record.writer.split("/"), "", "", "")[:3]
-    return f"node {node}" if kind else "-"
+    return f"{kind} of node {node}" if kind else "-"
 
 
 def _missing(told: Explanation) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from autoscaler.lease import GRACE
@@ -34,6 +34,7 @@ class Explanation:
     length: float  # of a lease
     times: Times
     hearts: Mapping[int, Heartbeat]  # as they are now, also for an instant that is past
+    origins: Mapping[str, str] = field(default_factory=dict)  # by name why it was asked for, where that was found
 
     @property
     def at(self) -> Instant:
@@ -252,7 +253,8 @@ class Explanation:
                 {
                     "name": k.record.name, "state": k.record.state.value, "since": to_text(k.record.since),
                     "suspect": k.record.suspect, "because": k.record.reason, "writer": k.record.writer,
-                    "id": k.record.id, "address": k.record.address, "seen": to_text(k.seen), "sure": k.sure,
+                    "origin": self.origins.get(k.record.name), "id": k.record.id,
+                    "address": k.record.address, "seen": to_text(k.seen), "sure": k.sure,
                 }
                 for k in self.webservers()
             ],

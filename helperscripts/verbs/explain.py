@@ -84,8 +84,11 @@ def _asked(what: tuple[str, ...]) -> tuple[str, int, int]:
 def _explained(
     ask: Ask, at: Instant | None, now: Instant, zone: tzinfo | None, journal: StoreJournal
 ) -> Explanation:
+    from dataclasses import replace
+
     from helperscripts.explanation import Explanation
     from helperscripts.hands import Times
+    from helperscripts.origins import origins
     from helperscripts.retrospect import look_back, taking_of
     from helperscripts.survey import quiet, survey
     from utilities.errors import DocumentFault
@@ -109,7 +112,7 @@ def _explained(
             continue
         if (taking := taking_of(journal, number, document.taken)) is not None:
             told.leases[number] = taking
-    return found
+    return replace(found, origins=origins(journal, (k.record for k in found.webservers())))
 
 
 def _picked(plain: dict[str, Any], share: int, node: int) -> dict[str, Any]:

@@ -175,6 +175,18 @@ def test_a_whole_life_in_order(rig: Rig) -> None:
     assert 0 < len(earlier["events"]) < len(plain["events"])
 
 
+def test_each_webserver_tells_why_it_is_there(rig: Rig) -> None:
+    before = set(rig.up)
+    rig.provider.ail(rig.up[0], Health.SICK)
+    rig.settle()
+    [fresh] = set(rig.up) - before
+    there = {w["name"]: w["origin"] for w in explain("--json").json["webservers"] if w["state"] == "up"}
+    assert there == {**dict.fromkeys(before & set(rig.up), "2 wanted of this share"), fresh: "replaces one that failed"}
+    said = told()
+    assert f"{fresh} up " in said
+    assert "replaces one that failed" in said
+
+
 def test_a_life_whose_beginning_was_pruned_says_so(rig: Rig) -> None:
     name = rig.up[0]
     rig.clock.sleep(3600.0)
