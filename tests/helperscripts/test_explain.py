@@ -181,7 +181,8 @@ def test_each_webserver_tells_why_it_is_there(rig: Rig) -> None:
     rig.settle()
     [fresh] = set(rig.up) - before
     there = {w["name"]: w["origin"] for w in explain("--json").json["webservers"] if w["state"] == "up"}
-    assert there == {**dict.fromkeys(before & set(rig.up), "2 wanted of this share"), fresh: "replaces one that failed"}
+    size = dict.fromkeys(before & set(rig.up), "2 wanted of this share")
+    assert there == {**size, fresh: "replaces one that failed"}
     said = told()
     assert f"{fresh} up " in said
     assert "replaces one that failed" in said
