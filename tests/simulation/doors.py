@@ -268,6 +268,7 @@ class MachineDoor:
 
         def effect() -> None:
             realm.judge.reboots(process)
+            process.host.rebooting = True
             down = realm.chance.uniform(20.0, 100.0)
             delay = realm.chance.choice((0.0, 0.2, 3.0))
             host = process.host

@@ -25,6 +25,8 @@ class Host:
         self.frozen_until = 0.0
         self.froze_at = 0.0
         self.up = True
+        self.rebooting = False  # asked to, and not yet back
+        self.deeds = 0  # creates, withdrawals and destroys since it booted
         self.boots = 1
         self.booted = -86400.0
         self.running: dict[str, Process] = {}
@@ -70,7 +72,7 @@ class Host:
         self.boots += 1
         self.booted = self.realm.time.now
         self.frozen_until = 0.0
-        self.up = True
+        self.up, self.rebooting, self.deeds = True, False, 0
         self.realm.trace.note(self.name, f"boots, boot-{self.boots}")
 
     def cut(self, port: str) -> bool:

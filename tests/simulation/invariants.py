@@ -8,7 +8,8 @@
 4. The floor: see `_floor`.
 5. Once faults stop, within the bound: machines == desired, each with its record, all of them admitted and nobody
    else, no create in doubt, every share in the hands of a live node or kept for one.
-6. Nobody acts on a share but by the lease that it saw last.
+6. No more removals in an interval than the rules allow; one node reboots at a time, and only when it is earned.
+7. Nobody acts on a share but by the lease that it saw last.
 """
 
 from __future__ import annotations
@@ -148,6 +149,8 @@ class Judge:
             self.shares[number] = after
         if sure:
             self._floor(sure)
+        if after is not None and before is not None and len(after.removals) > len(before.removals):
+            self._pace()
 
     def _changed(self, name: str, was: Record | None, record: Record, now: float, sure: list[str]) -> None:
         if record.state is State.DRAINING:
@@ -186,6 +189,13 @@ class Judge:
                 f"{self._realm.time.now - since:.1f} s ago, but at least {least} were wanted all the time"
             )
 
+    def _pace(self) -> None:
+        """No more removals in any interval than the rules allow, fleet-wide and for all causes together."""
+        rules, now = self._realm.shape.rules, self._realm.shelf.now()
+        lately = sum(1 for s in self.shares.values() for at in s.removals if now - at < rules.removals_in)
+        if lately > rules.removals:
+            self.found(f"{lately} removals in {rules.removals_in:.0f} s, and {rules.removals} are allowed")
+
     # --- machines ---
 
     def asks_create(self, process: Process, name: str) -> None:
@@ -196,6 +206,7 @@ class Judge:
 
     def creates_now(self, process: Process, name: str) -> None:
         """A create reaches the Provider."""
+        process.host.deeds += 1
         if name not in self.records and name not in self.born:
             self.found(f"{process.name} creates {name}, which no record ever named")
 
@@ -218,6 +229,7 @@ class Judge:
 
     def destroys(self, process: Process, id: str) -> None:
         """A delete reaches the Provider."""
+        process.host.deeds += 1
         machine = next((m for m in self._realm.vendor.machines() if m.id == id), None)
         self._realm.trace.note(process.name, f"destroys {id} ({machine.name if machine else 'not there'})")
         if machine is None:
@@ -304,13 +316,25 @@ class Judge:
     def withdraws(self, process: Process, name: str) -> None:
         """A withdrawal reaches the Balancer."""
         self._realm.trace.note(process.name, f"withdraws {name}")
+        process.host.deeds += 1
 
     def reboots(self, process: Process) -> None:
         """A reboot was asked."""
-        realm = self._realm
-        down = [h.name for h in realm.hosts.values() if not h.up]
-        if len(down) and realm.rebooting:
-            self.found(f"{process.name} reboots while {', '.join(down)} is down")
+        realm, host = self._realm, process.host
+        since = realm.time.now - host.booted
+        realm.trace.note(process.name, f"reboots, {since:.0f} s after its boot, after {host.deeds} deeds")
+        if since < realm.shape.rules.uptime - 1.0:
+            self.found(f"{process.name} reboots {since:.0f} s after its boot")
+        if host.deeds == 0:
+            self.found(f"{process.name} reboots, and nothing was built or removed")
+        others = [h for h in realm.hosts.values() if h.number not in (0, host.number)]
+        if not TAKEOVER or host.frozen_until + 1.0 > process.began:
+            return  # who stood still between its look and this cannot know better
+        if busy := [h.name for h in others if h.rebooting]:
+            self.found(f"{process.name} reboots while {', '.join(busy)} does")
+        silent = [h.name for h in others if h.number <= self.nodes and self._age(h.number) > realm.shape.lease + 60.0]
+        if silent:
+            self.found(f"{process.name} reboots while {', '.join(silent)} is not heard")
 
     # --- the end ---
 

@@ -14,14 +14,19 @@
 
 `until(what, subject="", nth=1, after=False)`: `what` is port.verb as in doors.py (store.get, store.swap,
 store.create, provider.list, provider.create, provider.delete, balancer.withdraw, balancer.admit, prober.ask,
-machine.reboot, journal.write ...), `subject` the beginning of a key or name ("shares/1"), `after` once its effect has
-happened, before the answer arrives. `one.lose(what, ...)`: that call takes effect and its answer is lost;
-`one.drop(...)`: it never arrives; `one.delay(what, seconds, ...)`: its caller gives up, it arrives so much later.
-These three are told before the process gets there. `play.freeze(k, seconds)`, `play.crash(k, seconds)`,
-`play.cut(k, port, seconds)`, `play.blind(k, seconds, names)`, `play.ail(name, health)` act on hosts and machines.
-`play.share(k)`, `play.record(name)`, `play.machines()`, `play.admitted()` are the truth. `play.trace()` tells all.
-Nothing is drawn: calls take a millisecond. A guard is taken out with pytest's monkeypatch, in this process: the
-product's code is called as it stands. `play.violations` fills by itself; by default the first one ends the world.
+machine.reboot, journal.write ...), `subject` the beginning of a key or name ("shares/1"), `after` once its effect
+has happened, before the answer arrives.
+
+`one.aside(what, ...)` holds one of many calls made at once, `one.back()` lets it go on. `one.lose(what, ...)`: that
+call takes effect and its answer is lost; `one.drop(...)`: it never arrives; `one.delay(what, seconds, ...)`: its
+caller gives up, it arrives so much later. These three are told before the process gets there.
+
+`play.freeze(k, seconds)`, `play.crash(k, seconds)`, `play.cut(k, port, seconds)`, `play.blind(k, seconds, names)`,
+`play.ail(name, health)` act on hosts and machines. `play.share(k)`, `play.record(name)`, `play.machines()`,
+`play.admitted()` are the truth. `play.trace()` tells all. Nothing is drawn: calls take a millisecond.
+
+A guard is taken out with pytest's monkeypatch, or with `without(name)` of without.py for those in tests/guards.
+`play.violations` fills by itself; the first one ends the world.
 """
 
 from __future__ import annotations
@@ -29,6 +34,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
+
+import greenlet
 
 from autoscaler.outcome import Report
 from autoscaler.profile import KEY as PROFILE
@@ -52,6 +59,8 @@ class Actor:
         self._play, self.process = play, process
         self._wanted: tuple[str, str, bool] | None = None
         self._left = 0
+        self._alone = False
+        self._aside: Any = None
         self._held_at = play.realm.time.now
 
     def until(self, what: str, subject: str = "", nth: int = 1, after: bool = False) -> Actor:
@@ -70,6 +79,21 @@ class Actor:
         self._play._run(lambda: not self.process.alive)
         report = self.process.report
         return report if isinstance(report, Report) else None
+
+    def aside(self, what: str, subject: str = "", nth: int = 1) -> Actor:
+        """Go on until just before the nth such call, one of many at once: it alone stands still, until `back`."""
+        self._wanted, self._left, self._alone = (what, subject, False), nth, True
+        self._release(False)
+        self._play._run(lambda: self._aside is not None or not self.process.alive)
+        if self._aside is None:
+            raise AssertionError(f"{self.process.name} ended before {what} {subject}\n{self._play.trace()}")
+        return self
+
+    def back(self) -> Actor:
+        """The call that stood aside goes on."""
+        strand, self._aside = self._aside, None
+        self._play.realm.time.wake(self._play.realm.time.now, self.process, strand)
+        return self
 
     def kill(self) -> None:
         """SIGKILL, here and now."""
@@ -250,9 +274,14 @@ class Play:
 
     def _stop(self, process: Process, what: str, subject: str, after: bool) -> None:
         actor = self._actors.get(process)
-        if actor is not None and actor._stops(what, subject, after):
+        if actor is None or not actor._stops(what, subject, after):
+            return
+        self.realm.time.stopped = True
+        if actor._alone:
+            actor._alone, actor._aside = False, greenlet.getcurrent()
+            self.realm.time.hub.switch()
+        else:
             process.held = True
-            self.realm.time.stopped = True
 
     def _run(self, over: Callable[[], bool], end: float | None = None) -> None:
         time = self.realm.time

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 
 from autoscaler.profile import new_profile
@@ -13,7 +13,7 @@ from providerscripts.servers.memory import Health
 from tests.simulation import storms
 from tests.simulation.faults import draw
 from tests.simulation.quick import quick, seeded
-from tests.simulation.world import Realm, Shape
+from tests.simulation.world import RULES, Realm, Shape
 
 __all__ = ["Outcome", "play_seed"]
 
@@ -53,6 +53,7 @@ def shape_of(chance: Random) -> Shape:
         deleting=chance.choice((0.0, 10.0, 60.0)),
         reboots=chance.random() < 0.3,
         ssh=chance.random() < 0.1,
+        rules=replace(RULES, removals=3, removals_in=100.0) if chance.random() < 0.2 else RULES,
         skews=tuple(chance.uniform(-15.0, 15.0) for _ in range(nodes + 1)) if chance.random() < 0.5 else (),
     )
 
@@ -78,6 +79,8 @@ def _played(seed: int, trace: bool, verbose: bool) -> Outcome:
     if chance.random() < 0.05:
         lengths = (*lengths, shape.rules.forget * 1.2)
     mishaps = draw(chance, chance.choice((0, 1, 1, 2, 3, 4, 6)), lengths)
+    if chance.random() < 0.2:  # biased: freezes at many of the creates and swaps
+        mishaps += draw(chance, 12, (20.0, 60.0, 120.0, 200.0, 300.0), ("freeze",))
     realm.mishaps.plan(mishaps)
     _storms(realm, chance, violent)
     realm.time.run(violent)

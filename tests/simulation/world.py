@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -29,9 +29,13 @@ from tests.simulation.trace import Trace
 from tests.simulation.vendor import Vendor
 from tests.worlds.death import Killed
 
-__all__ = ["Realm", "Shape"]
+__all__ = ["RULES", "Realm", "Shape"]
 
 TRAITS = Traits(boot_time=40.0, listing_lag=30.0, tail=20.0, http_timeout=10.0)  # settled after 65 s
+RULES = Rules(
+    creating=150.0, booting=300.0, removals=100, removals_per_cycle=1.0, forget=1200.0, breaker_wait=180.0,
+    uptime=240.0,
+)
 
 
 @dataclass(frozen=True)
@@ -56,12 +60,7 @@ class Shape:
     soft: bool = False
     conditional: Conditional = Conditional.YES
     traits: Traits = TRAITS
-    rules: Rules = field(
-        default_factory=lambda: Rules(
-            creating=150.0, booting=300.0, removals=100, removals_per_cycle=1.0, forget=1200.0, breaker_wait=180.0,
-            uptime=240.0,
-        )
-    )
+    rules: Rules = RULES
 
     def deployment(self) -> Deployment:
         """What all nodes share."""
@@ -99,7 +98,6 @@ class Realm:
         skews = (*shape.skews, *([0.0] * 20))
         self.hosts = {k: Host(self, k, skews[k]) for k in range(shape.nodes + 1)}  # 0: operators
         self.mishaps = Mishaps(self)
-        self.rebooting = False
         self._lines = 0
         self.runs = 0  # processes that ran
         self.journal: list[tuple[str, Mapping[str, Any]]] = []
