@@ -119,10 +119,13 @@ def recompute(noted: Noted) -> Iterator[Made]:
             continue
         for number, part in enumerate(parts, 1):
             name = f"{word} {number} of {len(parts)}" if len(parts) > 1 else f"the {word}"
-            if isinstance(part, Mapping):
-                yield _made(noted, name, how, part)
-            else:
+            if not isinstance(part, Mapping):
                 yield Made(noted, name, Found.UNREADABLE, "it is no mapping")
+                continue
+            yield _made(noted, name, how, part)
+            looks = part.get("looks", [])
+            for look in looks if isinstance(looks, list) else [looks]:
+                yield _made(noted, f"the second look of {name}", _look, look)
     if noted.kind == "lease" and "claim" in entry:
         yield _made(noted, "the claim", _claim, entry)
 
@@ -140,6 +143,15 @@ def _turn(turn: Mapping[str, Any]) -> Iterator[str]:
         done = from_plain(Done, each, f"done[{number}]")
         if done.step not in plan.steps:
             yield f"done[{number}]: {done.step.kind} {done.step.name} was done and is not in the Plan made again"
+
+
+def _look(look: Mapping[str, Any]) -> Iterator[str]:
+    """What differs between a recorded second look and the one that what it saw leads to."""
+    from autoscaler.look import Looking, look_again
+    from utilities.plain import from_plain, to_plain
+
+    again = look_again(from_plain(Looking, look.get("inputs"), "inputs"))
+    yield from _differences(look.get("seen"), to_plain(again), "seen")
 
 
 def _judging(part: Mapping[str, Any]) -> Iterator[str]:

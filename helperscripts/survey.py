@@ -187,7 +187,7 @@ def _rebooting(store: Store) -> Rebooting | None:
         return None
     try:
         plain = json.loads(found.body)
-        node = plain.get("holder", plain.get("node"))
+        node = plain.get("node")
     except (ValueError, AttributeError, RecursionError):
         return None
     return Rebooting(node, found.date - found.modified) if isinstance(node, int) and node > 0 else None

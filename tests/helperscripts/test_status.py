@@ -259,10 +259,10 @@ def test_open_accusations_and_the_brakes_diagnosis(keeper: StoreKeeper) -> None:
 
 
 def test_who_reboots_is_said(keeper: StoreKeeper) -> None:
-    keeper.write("leases/reboot.json", json.dumps({"format": 1, "holder": 1, "machine": "m", "boot": "b"}))
+    keeper.write("leases/reboot.json", json.dumps({"format": 1, "node": 1, "machine": "m", "boot": "b"}))
     assert "node 1 reboots, since " in keeper.run("status").out
     assert keeper.run("status", "--json").json["reboot"]["node"] == 1
-    keeper.write("leases/reboot.json", json.dumps({"format": 1, "holder": 0}))
+    keeper.write("leases/reboot.json", json.dumps({"format": 1, "node": 0}))
     assert keeper.run("status", "--json").json["reboot"] is None
     keeper.write("leases/reboot.json", "7")
     assert keeper.run("status").code == 0
