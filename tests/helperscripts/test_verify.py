@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from autoscaler.lease import Answer, Claim, may_take
+from autoscaler.lease import Claim, may_take
 from providerscripts.store.journal import StoreJournal
 from tests.helperscripts.desk import Said, at_rig, call
 from tests.worlds.memory import Rig
@@ -154,7 +154,7 @@ def test_it_asks_of_what_was_asked_about(rig: Rig) -> None:
 )
 def test_a_lease_was_taken_by_the_rule(rig: Rig, changes: Entry, found: str, told: str) -> None:
     claim = Claim(3, 1, 3, 3, 400.0, False, 900.0, 180.0, True)
-    assert may_take(claim) == Answer(True, "the lease of node 3 ran out")
+    assert may_take(claim).because == "the lease of node 3 ran out"
     plain = {**to_plain(claim), **changes}
     entry = {"share": 3, "from": 3, "to": 1, "epoch": 5, "because": "the lease of node 3 ran out", "claim": plain}
     StoreJournal(rig.store, 1, rig.clock).write("lease", 7, entry)
