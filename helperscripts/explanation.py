@@ -99,7 +99,7 @@ class Explanation:
             return ""
         entry = noted.entry
         hands = [f"node {entry[end]}" if entry.get(end) else "nobody" for end in ("from", "to")]
-        told = entry.get("sentence") or f"from {hands[0]} to {hands[1]}: {entry.get('because')}"
+        told = f"from {hands[0]} to {hands[1]}: {entry.get('because')}"
         return printable(f"{self.times.told(noted.written)}, {told}")
 
     def webservers(self) -> list[Known]:
