@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from autoscaler.book import Book, StoreClock
+from autoscaler.book import Book, LeaseLost, StoreClock
 from autoscaler.deployment import Deployment
 from autoscaler.fleet import Inputs
 from autoscaler.gate import Gate, SwitchedOff
@@ -20,6 +20,12 @@ from autoscaler.webserver import Record, State
 from autoscaler.world import World
 
 __all__ = ["Builds"]
+
+_NOT_MADE = (Refused, ProviderUnreachable, SwitchedOff, LeaseLost)
+
+
+def _doubtful(answer: Server | Exception) -> bool:
+    return not isinstance(answer, (Server, *_NOT_MADE))
 
 
 class Builds:
@@ -43,6 +49,9 @@ class Builds:
             batch = intents[first : first + at_once]
             limit = self._world.provider.traits.http_timeout + 5.0
             answers = self._world.crew.all({s.name: self._post(s) for s in batch}, limit)
+            if any(_doubtful(answer) for answer in answers.values()):
+                # Our clock may have stood still meanwhile: the wait is counted from a date heard after the answer.
+                self._book.open()
             results = [self._created(s, answers[s.name]) for s in batch]
             # A pause, an unreachable Provider or its rate limit says nothing of what we build: no strike for that.
             refused = frozenset(n for n, a in answers.items() if isinstance(a, Refused) and a.kind != "rate")
@@ -76,9 +85,11 @@ class Builds:
             if answer.state is ServerState.FAILED:
                 made = made.into(State.FAILED, at, f"the Provider says it failed: {answer.detail}")
             return Done(step, Outcome.DONE, f"id {answer.id}"), made
-        if isinstance(answer, Refused | ProviderUnreachable | SwitchedOff):
+        if isinstance(answer, _NOT_MADE):
             return Done(step, Outcome.REFUSED, str(answer)), old.into(State.GONE, at, f"not made: {answer}")
-        doubt = old.into(State.CREATING, old.since, f"in doubt: {answer or type(answer).__name__}", left=at)
+        # One that still runs may post at any moment: only a later run of ours proves that it no longer can.
+        left = None if isinstance(answer, TimeoutError) else at
+        doubt = old.into(State.CREATING, old.since, f"in doubt: {answer or type(answer).__name__}", left=left)
         return Done(step, Outcome.UNKNOWN, f"in doubt: {answer or type(answer).__name__}"), doubt
 
     def _written(

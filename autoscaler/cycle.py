@@ -1,36 +1,39 @@
-"""The Cycle: observe, plan, act, record, reboot. It changes the size of our share of the fleet.
+"""The Cycle: observe, plan, act, record, reboot. It changes the size of the shares in this node's hands.
 
-It works on the wish it began with and waits until its builds are ready and its removals are gone, or their
-deadline; killed at any point it loses nothing, the next one resumes from the records.
+Those are its own, and the shares of nodes that are gone. It works on the wish it began with and waits until its
+builds are ready and its removals are gone, or their deadline; killed at any point it loses nothing, the next one
+resumes from the records.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
+from autoscaler.account import bad, deeds_of, digest_of, failed, told
+from autoscaler.book import LeaseLost
+from autoscaler.debt import Debt
 from autoscaler.deployment import Deployment, Mode
+from autoscaler.duty import Duty, duties
 from autoscaler.errand import Errand
-from autoscaler.fleet import Inputs, Run
+from autoscaler.fleet import Fleet, Inputs, Run
+from autoscaler.handover import Handover
+from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat
-from autoscaler.observe import Wish, boot_trouble, fleet_now, read_wish
-from autoscaler.outcome import Done, Outcome, Report
+from autoscaler.observe import Wish, boot_trouble, fleet_seen, read_wish
+from autoscaler.outcome import Done, Report
 from autoscaler.plan import Kind, Plan
 from autoscaler.ports import Conditional
 from autoscaler.replaying import replay
-from autoscaler.share import Share
-from autoscaler.turn import TAKEN_BACK, Turned, answer
-from autoscaler.webserver import COMING, State
+from autoscaler.roll import Roll
+from autoscaler.switch import read_switch
+from autoscaler.turn import Turned, answer
+from autoscaler.webserver import State
 from autoscaler.world import World
 from utilities.errors import DocumentFault, Trouble, Unreachable
 from utilities.instant import Instant
-from utilities.plain import to_plain
 
 __all__ = ["plan_only", "run_cycle"]
-
-_IN_FLIGHT = COMING | {State.DELETING}
 
 
 def run_cycle(
@@ -49,16 +52,22 @@ def run_cycle(
         return cycle.broken_off(trouble)
 
 
-def plan_only(world: World, deployment: Deployment, node: Node) -> tuple[Inputs, Plan]:
-    """What the next Cycle would decide now; reads only. Its Trouble is the caller's."""
+def plan_only(world: World, deployment: Deployment, node: Node) -> list[tuple[Inputs, Plan]]:
+    """What the next Cycle would decide now of each share it would serve; reads only. Its Trouble is the caller's."""
     cycle = _Cycle(world, deployment, node, lambda _: None)
     found = world.store.get(key_of(node.ordinal))
     heart = read_heartbeat(found.body, key_of(node.ordinal)) if found else Heartbeat(node.ordinal)
-    last = heart.runs.get("cycle")
-    runs = {**heart.runs, "cycle": Run(last.number + 1 if last else int(cycle.time.now() * 1000), cycle.time.now())}
-    wish = cycle.wish()
-    inputs = cycle.question(wish, cycle.book.peek(), runs, True)
-    return inputs, answer(inputs)[1]
+    last, now = heart.runs.get("cycle"), cycle.time.now()
+    run = Run(last.number + 1 if last else int(now * 1000), now)
+    cycle.heart = replace(heart, runs={**heart.runs, "cycle": run})
+    wish, roll = cycle.wish(), cycle.roll()
+    fleet = Fleet(cycle.time.now(), node.ordinal, roll.shares, world.provider.list())
+    out = []
+    for duty in cycle.duties(roll, wish, fleet):
+        share = duty.standing.share if duty.standing is not None else blank_share(node, duty.share)
+        inputs = cycle.question(cycle.hold(duty.share), wish, fleet_seen(world, fleet, share), roll, True)
+        out.append((inputs, answer(inputs)[1]))
+    return out
 
 
 class _Cycle(Errand):
@@ -66,16 +75,18 @@ class _Cycle(Errand):
 
     def __init__(self, world: World, deployment: Deployment, node: Node, tell: Callable[[str], None]) -> None:
         super().__init__(world, deployment, node, tell)
-        self.turns: list[Turned] = []
-        self.digest = ""
+        self.turns: dict[int, list[Turned]] = {}  # of each share served, in their order
         self.same: dict[str, Instant] = {}
+        self.handover = Handover(self)
+        self.debt = Debt(self)
+        self.beaten = 0.0
 
     def wish(self) -> Wish:
         """The wish this Cycle works on; a document at fault ends it before anything is touched."""
         wish = read_wish(self.world.store, self.deployment, self.time, self.world.timetable)
         if wish.fault is not None:
             raise wish.fault
-        if self.node.ordinal > wish.nodes and not self.book.peek().billable:
+        if self.node.ordinal > wish.nodes and not self.hold(self.node.ordinal).book.peek().billable:
             raise DocumentFault(
                 "NO_AUTOSCALERS",
                 [
@@ -95,42 +106,75 @@ class _Cycle(Errand):
             self.write(ours.entry(), kind="wish")
         return self.wish()
 
-    def question(self, wish: Wish, mine: Share, runs: Mapping[str, Run], resize: bool) -> Inputs:
-        """Everything the decision needs, as it is now."""
+    def duties(self, roll: Roll, wish: Wish, fleet: Fleet) -> list[Duty]:
+        """What this node serves now. Only who sees the fleet takes anything: it has been listed."""
+        if self.deployment.mode is Mode.OBSERVE:
+            return [Duty(self.node.ordinal, roll.of(self.node.ordinal))]
+        watching = self.heart.watching
+        watched = self.time.now() - watching if watching is not None else 0.0
+        alone = self.world.store.conditional is not Conditional.YES
+        found, why = duties(roll, self.node, wish.nodes, watched, self.deployment.lease, fleet.servers, alone)
+        if why:
+            self.handover.note(f"share {self.node.ordinal}: {why}")
+        return found
+
+    def question(self, holding: Holding, wish: Wish, fleet: Fleet, roll: Roll, resize: bool) -> Inputs:
+        """Everything the decision on one share needs, as it is now."""
         boot, trouble = boot_trouble(self.world, self.deployment.rules.uptime)
-        owed = mine.reboot is not None and mine.reboot == boot
-        return self.turn.inputs(
-            fleet_now(self.world, self.time, mine),
+        return holding.turn.inputs(
+            fleet,
             wish,
-            me=f"{self.node.ordinal}/cycle/{runs['cycle'].number}",
-            runs=runs,
-            switch=self.gate.read(),
+            me=self.me,
+            runs=self.runs(roll),
+            switch=read_switch(self.world.store, self.time.now()),
             resize=resize,
             reboot=trouble,
-            owed=owed,
+            owed=bool(boot) and self.heart.owes == boot,
+            heard=self.heard(roll),
         )
 
     def run(self, once: bool) -> Report:
         boot, _ = boot_trouble(self.world, 0.0)
         self.begin(boot=boot, conditional=self.world.store.conditional.value)
+        self.debt.back(boot)
         wish = self.replayed(self.wish())
-        acting = self.deployment.mode is Mode.PRODUCTION
-        mine = self.book.open() if acting else self.book.peek()
-        self.take(self.question(wish, mine, self.heart.runs, True))
+        self.serve(wish, True)
         trouble: Unreachable | None = None
-        if acting:
-            self.tell(self.turns[0].plan.because)
+        if self.deployment.mode is Mode.PRODUCTION:
+            for turned in self.turns.values():
+                self.tell(turned[0].plan.because)
             if not once:
                 trouble = self.wait(wish)
-        return self.finish(trouble)
+            self.handover.back(self.turns)
+        return self.finish(trouble, wish)
 
-    def take(self, inputs: Inputs) -> None:
+    def serve(self, wish: Wish, resize: bool) -> None:
+        """A turn on every share in our hands, and on those whose holder is gone. Without `resize` only on what is in
+        flight, and on what was just taken."""
+        roll = self.roll()
+        fleet = Fleet(self.time.now(), self.node.ordinal, roll.shares, self.world.provider.list())
+        for duty in self.duties(roll, wish, fleet):
+            holding = self.hold(duty.share)
+            fresh = resize or duty.share not in self.turns
+            try:
+                mine = self.handover.opened(holding, duty)
+                if fresh or holding.in_flight():
+                    fleet = fleet_seen(self.world, fleet, mine)
+                    self.take(holding, self.question(holding, wish, fleet, roll, fresh), roll)
+                    fleet = fleet.seeing(holding.book.share)
+                if self.deployment.mode is Mode.PRODUCTION:
+                    holding.book.renew(self.deployment.lease / 2)
+            except LeaseLost as err:
+                self.lose(duty.share, err)
+                self.handover.note(str(err))
+
+    def take(self, holding: Holding, inputs: Inputs, roll: Roll) -> None:
         """One turn; then, before anything else, what it earned and what it decided is written down."""
-        turned = self.turn.take(inputs)
-        first = not self.turns
-        self.turns.append(turned)
-        self.owe(turned.done)
-        self.remember(turned, first)
+        turned = holding.turn.take(inputs)
+        turns = self.turns.setdefault(holding.number, [])
+        turns.append(turned)
+        self.debt.owe(turned.done)
+        self.remember(holding, turned, roll)
 
     def wait(self, wish: Wish) -> Unreachable | None:
         """Until nothing of ours is in flight, or the longest deadline has passed. The last trouble, if it lasts.
@@ -147,30 +191,46 @@ class _Cycle(Errand):
             if self.booting() <= climbed:  # who has just begun to run may be ready by now: it is not kept waiting
                 clock.sleep(min(self.deployment.poll, max(0.0, deadline - clock.monotonic())))
             climbed |= self.booting()
-            switch = self.gate.read()
+            switch = read_switch(self.world.store, self.time.now())
             if switch is not None:
                 self.tell(switch.sentence())
                 if switch.forbids("create") and switch.forbids("destroy"):
                     return trouble  # nothing can go on; the records keep it
             try:
-                self.turn.grow(self.deployment.round_budget)
-                self.take(self.question(wish, self.book.open(), self.heart.runs, False))
+                self.grow()
+                self.serve(wish, False)
             except Unreachable as err:
                 trouble = err
                 self.tell(f"asked again in {self.deployment.poll:.0f} s: {err}")
                 continue
             trouble = None
-            if (now := "; ".join([self.counts(), *_told(self.turns[-1].done)])) != last:
-                self.tell(last := now)
+            counts = [h.counts() for n, h in self.holdings.items() if n in self.turns]
+            now = "; ".join([*counts, *told(self.latest())])
+            if now != last or clock.monotonic() - self.beaten > self.deployment.lease / 3:
+                if now != last:
+                    self.tell(last := now)
                 self.beat(doing={"cycle": f"at work: {now}"})
+                self.beaten = clock.monotonic()
             if self.only_admissions_fail():
                 return None  # a Balancer that does not take them: this Cycle ends and says so, the next tries again
         return trouble
 
+    def grow(self) -> None:
+        """Climb for what is booting in our shares."""
+        for number, holding in list(self.holdings.items()):
+            try:
+                holding.turn.grow(self.deployment.round_budget)
+            except LeaseLost as err:
+                self.lose(number, err)
+
+    def latest(self) -> list[Done]:
+        """What the last turn on each share did."""
+        return [d for turns in self.turns.values() for d in turns[-1].done]
+
     def only_admissions_fail(self) -> bool:
         """Is nothing left in flight but ready ones that the last turn could not admit?"""
-        records = self.book.share.records
-        refused = {d.step.name for d in self.turns[-1].done if d.step.kind is Kind.ADMIT and _bad(d)}
+        records = {n: r for h in self.holdings.values() for n, r in h.book.share.records.items()}
+        refused = {d.step.name for d in self.latest() if d.step.kind is Kind.ADMIT and bad(d)}
         return bool(refused) and all(n in refused and records[n].state is State.READY for n in self.in_flight())
 
     def drain(self) -> float:
@@ -181,119 +241,58 @@ class _Cycle(Errand):
 
     def in_flight(self) -> list[str]:
         """Names whose build or removal is under way."""
-        return [
-            r.name
-            for r in self.book.share.records.values()
-            if r.state in _IN_FLIGHT or (r.state is State.DRAINING and r.out is not None)
-        ]
+        return [name for holding in self.holdings.values() for name in holding.in_flight()]
 
     def booting(self) -> set[str]:
         """Names of those that run and are not known to be ready."""
-        return {r.name for r in self.book.share.records.values() if r.state is State.BOOTING}
+        return {name for holding in self.holdings.values() for name in holding.booting()}
 
-    def counts(self) -> str:
-        """Our share in a few words."""
-        states = [r.state for r in self.book.share.records.values() if r.billable]
-        told = [f"{states.count(s)} {s}" for s in State if s in states]
-        return f"share {self.node.ordinal}: {', '.join(told) or 'no webservers'}"
-
-    def finish(self, trouble: Unreachable | None) -> Report:
+    def finish(self, trouble: Unreachable | None, wish: Wish) -> Report:
         """The heartbeat, and the reboot if it was earned."""
-        done = tuple(d for t in self.turns for d in t.done)
-        sentence = self.sentence(self.turns[0].plan, done)
-        code = 6 if _failed(done) else 0
+        done = tuple(d for turns in self.turns.values() for t in turns for d in t.done)
+        sentence = self.sentence()
+        code = 6 if failed(done) else 0
         if trouble is not None:
             sentence, code = f"{sentence}; at the end: {trouble}", trouble.exit_code
-        self.end(sentence, code)
+        digests = {self.digest_key(number): digest_of(turns[0]) for number, turns in self.turns.items()}
+        self.beat(doing={"cycle": sentence}, same=self.same, digests=digests, codes={"cycle": code})
         report = Report(sentence, code, done)
-        if self.deployment.mode is Mode.PRODUCTION and self.reboot():
+        if self.deployment.mode is Mode.PRODUCTION and not self.in_flight() and self.debt.paid(wish.nodes):
             return replace(report, rebooting=True, sentence=f"{sentence}; rebooting this node")
         return report
 
-    def sentence(self, plan: Plan, done: tuple[Done, ...]) -> str:
-        """One sentence: why, and what came of it."""
-        parts = [plan.because]
-        if self.deployment.mode is Mode.OBSERVE:
-            steps = ", ".join(f"{s.kind} {s.name}" for s in plan.steps)
-            parts.append(f"observe: would {steps}" if steps else "observe: nothing would be done")
-        for kind, word in ((Kind.CREATE, "created"), (Kind.ADMIT, "admitted"), (Kind.DESTROY, "destroyed")):
-            count = sum(1 for d in done if d.step.kind is kind and d.outcome is Outcome.DONE)
-            parts += [f"{count} {word}"] if count else []
-        gone = {d.step.name for d in done if d.step.kind is Kind.WITHDRAW and d.outcome is Outcome.DONE}
-        parts += [f"{len(gone)} removed"] if gone else []
-        parts += sorted(f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}" for d in _unresolved(done))
+    def digest_key(self, number: int) -> str:
+        """Under which the decision on a share is known again."""
+        return "cycle" if number == self.node.ordinal else f"cycle of share {number}"
+
+    def sentence(self) -> str:
+        """One sentence of all shares: why, and what came of it."""
+        parts = [part for turns in self.turns.values() for part in self.told_of(turns)]
+        parts += self.handover.notes
         left = self.in_flight()
         parts += [f"{len(left)} still under way"] if left else []
         if self.world.store.conditional is not Conditional.YES:
             parts.append("the Store has no conditional writes, so nobody may take over this share")
         return "; ".join(parts)
 
-    def remember(self, turned: Turned, first: bool) -> None:
+    def told_of(self, turns: list[Turned]) -> list[str]:
+        """Of one share: why, and what came of it."""
+        plan, done = turns[0].plan, [d for t in turns for d in t.done]
+        parts = [plan.because]
+        if self.deployment.mode is Mode.OBSERVE:
+            steps = ", ".join(f"{s.kind} {s.name}" for s in plan.steps)
+            parts.append(f"observe: would {steps}" if steps else "observe: nothing would be done")
+        return [*parts, *deeds_of(done)]
+
+    def remember(self, holding: Holding, turned: Turned, roll: Roll) -> None:
         """A Journal object when a decision differs from the last one, or something was done."""
-        plan = turned.plan
-        decision = [to_plain(s) for s in plan.steps], plan.target, turned.inputs.wanted
-        digest = hashlib.sha256(json.dumps(decision, sort_keys=True).encode()).hexdigest()[:16]
-        if first:
-            self.digest = digest
-        same = first and self.heart.digests.get("cycle") == digest
+        first = len(self.turns[holding.number]) == 1
+        again = self.heart.digests.get(self.digest_key(holding.number)) == digest_of(turned)
+        same = first and again and self.heart.codes.get("cycle", 0) in (0, 6)
         if turned.done or (first and not same):
-            self.write({"sentence": self.sentence(plan, turned.done), "turns": [turned.entry()]})
-        self.same = {} if same else {"cycle": self.time.now()}
-
-    def end(self, sentence: str, code: int) -> None:
-        """The last heartbeat of this run."""
-        digests = {"cycle": self.digest} if self.digest else {}
-        self.beat(doing={"cycle": sentence}, same=self.same, digests=digests, codes={"cycle": code})
-
-    def owe(self, done: tuple[Done, ...]) -> None:
-        """Write the debt of a reboot as soon as it is earned: killed after that, the next Cycle pays it."""
-        earned = any(
-            d.step.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) and d.outcome is Outcome.DONE for d in done
-        )
-        boot, _ = boot_trouble(self.world, 0.0)
-        owed = self.book.share.reboot
-        debt = boot if self.world.machine.can_reboot() and (earned or owed == boot) else None
-        if debt != owed and self.deployment.mode is Mode.PRODUCTION:
-            self.book.change(lambda share: replace(share, reboot=debt))
-
-    def reboot(self) -> bool:
-        """Reboot this machine if one is owed and nothing is in flight. True when it was asked.
-
-        A changed boot id shows the debt paid.
-        """
-        boot, trouble = boot_trouble(self.world, self.deployment.rules.uptime)
-        if self.book.share.reboot is None or self.book.share.reboot != boot or self.in_flight():
-            return False
-        switch = self.gate.read()
-        if trouble or (switch is not None and switch.forbids("reboot")):
-            self.tell(f"the reboot is still owed: {trouble or (switch.sentence() if switch else '')}")
-            return False
-        why = "a build or a removal of a Cycle was done"
-        run = self.heart.runs["cycle"].number
-        self.world.journal.write("reboot", run, {"node": self.node.ordinal, "boot": boot, "sentence": why})
-        self.world.machine.reboot()
-        return True
-
-
-def _bad(done: Done) -> bool:
-    return done.outcome in (Outcome.FAILED, Outcome.REFUSED, Outcome.UNKNOWN)
-
-
-def _told(done: tuple[Done, ...]) -> list[str]:
-    return [f"{d.step.kind} {d.step.name} {d.outcome}: {d.detail}" for d in done if _bad(d)]
-
-
-def _unresolved(done: tuple[Done, ...]) -> list[Done]:
-    """Steps that ended badly and did not come right later in the same Cycle."""
-    last = {(d.step.kind, d.step.name): d for d in done}
-    serving = {d.step.name for d in done if d.step.kind is Kind.ADMIT and d.outcome is Outcome.DONE}
-    return [
-        d
-        for d in last.values()
-        if _bad(d) and not (d.step.kind is Kind.CREATE and d.step.name in serving)  # a doubt that was cleared up
-    ]
-
-
-def _failed(done: tuple[Done, ...]) -> bool:
-    """Must a person hear of it? What the second look took back is the protocol at work."""
-    return any(d.detail != TAKEN_BACK for d in _unresolved(done))
+            ages = {str(s.share.share): round(s.age, 3) for s in roll.standings}
+            entry = {**turned.entry(), "ages": ages, "lease": self.deployment.lease}
+            sentence = "; ".join(self.told_of([turned]))
+            self.write({"sentence": sentence, "turns": [entry]})
+        if holding.number == self.node.ordinal:
+            self.same = {} if same else {"cycle": self.time.now()}

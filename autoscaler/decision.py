@@ -68,7 +68,7 @@ class _Decision:
             elif record.state is State.READY:
                 yield Step(Kind.ADMIT, record.name, "ready: every rung passed")
             elif record.state is State.DELETING and self._to_ask(record):
-                yield Step(Kind.DESTROY, record.name, record.reason, healing=record.out is None)
+                yield Step(Kind.DESTROY, record.name, record.reason, size=record.unsure, healing=record.ill)
             elif record.state is State.DRAINING and record.out is not None:
                 yield Step(Kind.WITHDRAW, record.name, record.reason)
         for record, twin in twins(self.i.fleet):
@@ -103,7 +103,7 @@ class _Decision:
                 yield Step(Kind.DESTROY, record.name, record.reason, healing=True)
             elif len(self.up) >= self.target or (room <= 0 and not self.coming):
                 if self._spend():
-                    yield Step(Kind.DESTROY, record.name, record.reason, healing=True)
+                    yield Step(Kind.DESTROY, record.name, record.reason, size=True, healing=True)
             else:
                 self.notes.append(f"{record.name} is kept until its replacement is up")
 
@@ -134,10 +134,11 @@ class _Decision:
     # Size.
 
     def _hoped(self, record: Record) -> bool:
-        """A doubtful create answers the need only until it should have shown."""
-        if record.id is not None or record.left is None:
+        """A doubtful create, or an intent of another process, answers the need only until it should have shown."""
+        if record.id is not None or (record.state is State.REQUESTED and record.writer == self.i.me):
             return True
-        return self.at <= record.left + self.i.traits.settle + 10.0
+        since = record.born if record.left is None else record.left
+        return self.at <= since + self.i.traits.settle + 10.0
 
     def _need(self) -> int:
         brake = self.mine.brake

@@ -66,7 +66,10 @@ class Deeds:
             return Done(step, Outcome.FAILED, "it has no address")
         for balancer in self._world.balancers:
             try:
+                self._gate.hold()
                 balancer.admit(member)
+            except SwitchedOff as err:
+                return Done(step, Outcome.REFUSED, str(err))
             except (BalancerUnreachable, Refused) as err:
                 return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")
         at = self._time.now()

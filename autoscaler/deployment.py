@@ -20,6 +20,10 @@ __all__ = ["KEY", "Adapter", "Deployment", "Mode", "Rules", "read_deployment"]
 KEY = "deployment.yaml"
 
 
+LEAST_LEASE = 20.0
+"""Seconds: a hurried node's processes and requests still take their time, and peace is what a lease is for."""
+
+
 class Mode(StrEnum):
     """`observe` decides and says everything and does nothing; `development` has no autoscaling at all."""
 
@@ -112,7 +116,7 @@ class Deployment:
             drain=None if self.drain is None else self.drain / times,
             tick=self.tick / times,
             poll=self.poll / times,
-            lease=self.lease / times,
+            lease=max(LEAST_LEASE, self.lease / times),
             ladder=dataclasses.replace(self.ladder, again_pause=self.ladder.again_pause / times),
         )
 

@@ -1,19 +1,19 @@
-"""An Errand of a node on its own share: what a Cycle and a Round both begin with."""
+"""An Errand of a node on the shares in its hands: what a Cycle and a Round both begin with."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
 
-from autoscaler.book import Book, StoreClock
-from autoscaler.builds import Builds
+from autoscaler.book import LeaseLost, StoreClock
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment
+from autoscaler.fleet import Run
 from autoscaler.gate import Gate
+from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, Pulse
 from autoscaler.outcome import Report
-from autoscaler.share import Share
-from autoscaler.turn import Turn
+from autoscaler.roll import Roll, read_roll
 from autoscaler.world import World
 from utilities.errors import Trouble, Unreachable
 from utilities.instant import to_text
@@ -21,14 +21,8 @@ from utilities.instant import to_text
 __all__ = ["Errand", "blank_share"]
 
 
-def blank_share(node: Node) -> Share:
-    """Our share before it was ever written."""
-    k = node.ordinal
-    return Share(share=k, holder=k, machine=node.machine, host=node.host, version=node.version)
-
-
 class Errand:
-    """The World, the Store's time, our share's Book, and the Turn and the Deeds that work on it.
+    """The World, the Store's time, this node's heartbeat, and a Holding for each share it works on.
 
     `kind` is cycle or round; `heart` this node's heartbeat as the errand began.
     """
@@ -42,13 +36,45 @@ class Errand:
         self.tell = tell
         self.heart = Heartbeat(node.ordinal)
         self.time = StoreClock(world.clock)
-        self.pulse = Pulse(world.store, self.time, node, self.kind)
+        self.pulse = Pulse(world.store, self.time, node, self.kind, deployment.lease)
         self.more: dict[str, object] = {}
-        self.book = Book(world.store, self.time, blank_share(node), self.count)
-        self.gate = Gate(world.store, self.time)
-        self.deeds = Deeds(world, deployment, self.book, self.time, self.gate, tell)
-        builds = Builds(world, deployment, self.book, self.time, self.gate)
-        self.turn = Turn(world, deployment, self.book, self.time, builds, self.deeds)
+        self.holdings: dict[int, Holding] = {}
+
+    def hold(self, number: int) -> Holding:
+        """The share of this number, to be opened, seen or taken by its Book before anything is done."""
+        if number not in self.holdings:
+            self.holdings[number] = Holding(
+                self.world, self.deployment, self.node, number, self.time, self.count, self.tell
+            )
+        return self.holdings[number]
+
+    def lose(self, number: int, err: LeaseLost) -> None:
+        """This share is another's by now: nothing more is done on it."""
+        self.holdings.pop(number, None)
+        self.tell(str(err))
+
+    def unleased(self) -> Deeds:
+        """Deeds on this node's own balancers, which hold the whole fleet, whoever holds which share."""
+        gate = Gate(self.world.store, self.time, None)
+        own = self.hold(self.node.ordinal)
+        return Deeds(self.world, self.deployment, own.book, self.time, gate, self.tell)
+
+    def roll(self) -> Roll:
+        """All shares, this node's own first, and all nodes."""
+        return read_roll(self.world.store, self.time, self.node.ordinal)
+
+    @property
+    def me(self) -> str:
+        """The one process that this is: "<node>/<cycle|round>/<run>"."""
+        return f"{self.node.ordinal}/{self.kind}/{self.heart.runs[self.kind].number}"
+
+    def runs(self, roll: Roll) -> Mapping[str, Run]:
+        """The last run of each kind of every node, ours as this errand counts it."""
+        return {**roll.runs, **{f"{self.node.ordinal}/{kind}": run for kind, run in self.heart.runs.items()}}
+
+    def heard(self, roll: Roll) -> frozenset[int]:
+        """The other nodes that are heard now."""
+        return roll.heard(self.deployment.lease) - {self.node.ordinal}
 
     def begin(self, **more: object) -> None:
         """Hear this node's heartbeat, and mind the clock: Unreachable when it is too far from the Store's for a deed.
@@ -82,7 +108,12 @@ class Errand:
         """Append to the Journal. What was done is done: a Journal that cannot be written is told, not thrown."""
         self.count()
         run = self.heart.runs[self.kind]
-        ours = {"node": self.node.ordinal, "at": to_text(run.began), "mode": self.deployment.mode.value}
+        ours = {
+            "node": self.node.ordinal,
+            "version": self.node.version,
+            "at": to_text(run.began),
+            "mode": self.deployment.mode.value,
+        }
         try:
             self.world.journal.write(kind or self.kind, run.number, {**ours, **entry})
         except Unreachable as err:
@@ -92,5 +123,7 @@ class Errand:
         """The Report of an errand that met Trouble; its heartbeat says so too, if it can be written."""
         sentence = f"broken off: {trouble}"
         with contextlib.suppress(Trouble):
+            if self.kind in self.heart.runs and self.heart.codes.get(self.kind) != trouble.exit_code:
+                self.write({"sentence": sentence, "code": trouble.exit_code})  # the first in a row
             self.beat(doing={self.kind: sentence}, codes={self.kind: trouble.exit_code})
         return Report(sentence, trouble.exit_code)

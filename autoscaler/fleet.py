@@ -53,8 +53,9 @@ class Fleet:
         ids: set[str] = set()
         for share in self.shares:
             for record in share.records.values():
-                # A gone one's name and id may linger in a lagging listing; a refused one's name hides nobody.
-                if record.id is not None or record.state is not State.GONE:
+                # A gone one's name and id may linger in a lagging listing; the name of one that was refused or given
+                # up hides nobody: what shows under it costs, whether or not its share is in anybody's hands.
+                if record.id is not None or record.state not in (State.GONE, State.LAPSED):
                     names.add(record.name)
                 if record.id is not None:
                     ids.add(record.id)
@@ -76,7 +77,7 @@ class Fleet:
 
 @dataclass(frozen=True)
 class Run:
-    """A process of this node, numbered. Hearing run 8 proves the process of run 7 dead: they share a file lock."""
+    """A process of a node, numbered. Hearing run 8 proves the process of run 7 dead: they share a file lock."""
 
     number: int
     began: Instant
@@ -96,11 +97,12 @@ class Inputs:
     limits: Limits
     rules: Rules
     traits: Traits
-    runs: Mapping[str, Run] = field(default_factory=dict)
+    runs: Mapping[str, Run] = field(default_factory=dict)  # the last one heard of, by "<node>/<cycle|round>"
     switch: Switch | None = None  # the kill switch in force
     resize: bool = True  # False: only what is begun is finished, and what failed is replaced
     reboot: str = ""  # why this node would not reboot after its deeds; empty: it would
     owed: bool = False  # a reboot earned earlier is still to come
+    heard: tuple[int, ...] = ()  # the other nodes that are heard now
 
     def seeing(self, mine: Share) -> Inputs:
         """The same question about another version of our own share."""

@@ -8,7 +8,6 @@ between our read and our put.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autoscaler.deployment import Rules
@@ -17,7 +16,21 @@ from autoscaler.share import Share
 from autoscaler.webserver import Record, State
 from utilities.instant import Instant
 
-__all__ = ["Seen", "look_again"]
+__all__ = ["Looking", "Seen", "look_again"]
+
+
+@dataclass(frozen=True)
+class Looking:
+    """What the second look judges by. `fleet` holds all shares as read after our own commit."""
+
+    fleet: Fleet
+    me: str
+    leaving: tuple[str, ...]  # our new removals for size, newest said last
+    ending: tuple[str, ...]  # our dead ones that are sealed, and not made sure yet
+    wanted: int | None
+    most: int
+    at: Instant
+    rules: Rules
 
 
 @dataclass(frozen=True)
@@ -27,21 +40,19 @@ class Seen:
     share: Share
     struck: tuple[str, ...]  # intents that are never posted
     returned: tuple[str, ...]  # removals that went back to up
+    held: tuple[str, ...]  # dead ones that wait, as too many went lately
     sure: tuple[str, ...]  # removals that passed: `out` is written
 
 
-def look_again(
-    fleet: Fleet, me: str, leaving: Sequence[str], wanted: int | None, most: int, at: Instant, rules: Rules
-) -> Seen:
-    """`fleet` holds all shares as read after our own commit; `leaving` our new removals, newest said last.
-
-    Beside max and the floor it keeps the fleet-wide limit on removals, and whom somebody protected meanwhile.
-    """
+def look_again(looking: Looking) -> Seen:
+    """Beside max and the floor it keeps the fleet-wide limit on removals for all causes, and whom somebody protected
+    meanwhile."""
+    fleet, at, rules, wanted = looking.fleet, looking.at, looking.rules, looking.wanted
     share = fleet.mine
     records = dict(share.records)
     struck: list[str] = []
-    over = fleet.billable - most
-    intents = [r for r in records.values() if r.state is State.REQUESTED and r.writer == me]
+    over = fleet.billable - looking.most
+    intents = [r for r in records.values() if r.state is State.REQUESTED and r.writer == looking.me]
     for record in sorted(intents, key=lambda r: r.name, reverse=True)[: max(0, over)]:
         struck.append(record.name)
         del records[record.name]
@@ -50,7 +61,12 @@ def look_again(
     room = max(0, rules.removals - _removals(fleet, at, rules))
     returned: list[str] = []
     sure: list[str] = []
-    going = [records[n] for n in leaving if n in records and records[n].state is State.DRAINING]
+    ended = [records[n] for n in looking.ending if n in records and records[n].unsure]
+    for record in ended[:room]:
+        records[record.name] = _sure(record, at)
+        sure.append(record.name)
+    room -= len(sure)
+    going = [records[n] for n in looking.leaving if n in records and records[n].state is State.DRAINING]
     waiting = [r for r in going if r.out is None]
     for record in reversed(waiting):
         why = ""
@@ -67,16 +83,16 @@ def look_again(
         else:
             records[record.name] = _sure(record, at)
             sure.append(record.name)
-    removals = share.removals + (at,) * len(sure)
-    after = replace(share, records=records, removals=removals)
-    return Seen(after, tuple(struck), tuple(returned), tuple(reversed(sure)))
+    after = replace(share, records=records, removals=share.removals + (at,) * len(sure))
+    held = tuple(r.name for r in ended if r.name not in sure)
+    return Seen(after, tuple(struck), tuple(returned), held, tuple(reversed(sure)))
 
 
 def _removals(fleet: Fleet, at: Instant, rules: Rules) -> int:
     """Removals made sure lately by anybody, and those that others have said: of two at once, one sees the other."""
     sure = sum(1 for s in fleet.shares for then in s.removals if at - then < rules.removals_in)
     others = (r for s in fleet.shares if s.share != fleet.share for r in s.records.values())
-    return sure + sum(1 for r in others if r.state is State.DRAINING and r.out is None)
+    return sure + sum(1 for r in others if r.unsure)
 
 
 def _sure(record: Record, at: Instant) -> Record:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from autoscaler.book import StoreClock
 from autoscaler.fleet import Run
+from autoscaler.lease import expired
 from autoscaler.ports import LostRace, Store
 from autoscaler.rotation import Rotation
 from utilities.errors import DocumentFault, HeldElsewhere
 from utilities.instant import Instant, from_text, to_text
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["Heartbeat", "Node", "Pulse", "beat", "key_of", "read_heartbeat"]
+__all__ = ["Heartbeat", "Node", "Pulse", "beat", "key_of", "node_of", "read_heartbeat"]
 
 FORMAT = 1
+_KEY = re.compile(r"nodes/([1-9][0-9]{0,2})\.json")
 TWINS = 180.0  # seconds since its last beat until a machine is believed to be gone for good
 
 
@@ -41,6 +44,8 @@ class Heartbeat:
     boot: str = ""
     runs: Mapping[str, Run] = field(default_factory=dict)
     heard: Instant | None = None
+    watching: Instant | None = None  # since when it has been heard without a gap of a lease's length
+    owes: str = ""  # the boot id under which a reboot was earned and not yet seen done
     doing: Mapping[str, str] = field(default_factory=dict)  # by kind: the sentence of the last end, or "acting"
     same: Mapping[str, Instant] = field(default_factory=dict)  # by kind: since when
     codes: Mapping[str, int] = field(default_factory=dict)  # by kind: the exit code of the last end
@@ -53,6 +58,12 @@ class Heartbeat:
 def key_of(node: int) -> str:
     """Where the heartbeat lies in the Store."""
     return f"nodes/{node}.json"
+
+
+def node_of(key: str) -> int | None:
+    """Whose heartbeat this key is; None for any other object."""
+    found = _KEY.fullmatch(key)
+    return int(found[1]) if found else None
 
 
 def read_heartbeat(body: bytes, where: str) -> Heartbeat:
@@ -70,14 +81,15 @@ class Pulse:
     """This node's heartbeat in the hands of one run of `kind`, cycle or round.
 
     Cycle and Round of one node both write it, so it is compare-and-swap, over the version seen last: an idle run
-    reads it once and writes it once.
+    reads it once and writes it once. `lease` is the length of a gap after which the node listens anew, in seconds.
     """
 
-    def __init__(self, store: Store, time: StoreClock, node: Node, kind: str) -> None:
+    def __init__(self, store: Store, time: StoreClock, node: Node, kind: str, lease: float = 180.0) -> None:
         self._store = store
         self._time = time
         self._node = node
         self._kind = kind
+        self._lease = lease
         self._key = key_of(node.ordinal)
         self._seen: tuple[Heartbeat, str | None] | None = None  # as last read or written; no version: there is none
         self._last: Run | None = None  # the run of this kind before ours
@@ -96,7 +108,7 @@ class Pulse:
             self._last = before.runs.get(self._kind)
             # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
             self._ours = Run(self._last.number + 1 if self._last else int(now * 1000), now)
-        return replace(before, runs={**before.runs, self._kind: self._ours})
+        return replace(self._watched(before), runs={**before.runs, self._kind: self._ours})
 
     def beat(self, **changes: object) -> Heartbeat:
         """Write what changed since the last beat, this run's number among it.
@@ -109,7 +121,8 @@ class Pulse:
         for _ in range(10):
             before, version = self._seen or self._read()
             self._alone(before)
-            after = _beaten(self._numbered(before), self._time.now(), self._node, dict(changes))
+            ours = self._watched(self._numbered(before))
+            after = _beaten(ours, self._time.now(), self._node, dict(changes))
             body = (json.dumps(to_plain(after) | {"format": FORMAT}, indent=1, sort_keys=True) + "\n").encode()
             self._seen = None  # until it is certain what lies there
             try:
@@ -136,6 +149,14 @@ class Pulse:
             self._seen = read_heartbeat(found.body, self._key), found.version
         self._alone(self._seen[0])
         return self._seen
+
+    def _watched(self, before: Heartbeat) -> Heartbeat:
+        """With since when this node has been there: who was not heard for a lease's length begins to listen anew."""
+        now = self._time.now()
+        gap = before.heard is None or expired(now - before.heard, self._lease)
+        if not gap and before.watching is not None:
+            return before
+        return replace(before, watching=from_text(to_text(now)))
 
     def _numbered(self, before: Heartbeat) -> Heartbeat:
         """With our run in it; HeldElsewhere while uncounted, when its number may be another's by now."""

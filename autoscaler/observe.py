@@ -23,7 +23,7 @@ from autoscaler.world import World
 from utilities.errors import DocumentFault, Trouble, Unreachable
 from utilities.instant import Instant
 
-__all__ = ["Wish", "absences", "all_shares", "boot_trouble", "fleet_now", "read_wish"]
+__all__ = ["Wish", "absences", "all_shares", "boot_trouble", "fleet_now", "fleet_seen", "read_wish"]
 
 
 @dataclass(frozen=True)
@@ -88,12 +88,23 @@ def absences(world: World, mine: Share, servers: tuple[Server, ...]) -> tuple[st
     return tuple(sorted(id for id, answer in answers.items() if answer is None))
 
 
-def fleet_now(world: World, time: StoreClock, mine: Share) -> Fleet:
-    """The Fleet. Unreachable when Store or Provider cannot be asked: an error is never an empty fleet."""
-    shares = all_shares(world.store, time, mine)
+def fleet_now(world: World, time: StoreClock, mine: Share, shares: tuple[Share, ...] | None = None) -> Fleet:
+    """The Fleet. Unreachable when Store or Provider cannot be asked: an error is never an empty fleet.
+
+    `shares`: all of them as they were just read; read here when they are not given.
+    """
+    if shares is None:
+        shares = all_shares(world.store, time, mine)
     at: Instant = time.now()
     servers = world.provider.list()
     return Fleet(at, mine.share, shares, servers, absences(world, mine, servers))
+
+
+def fleet_seen(world: World, fleet: Fleet, mine: Share) -> Fleet:
+    """The same listing in the eyes of another share, `mine`."""
+    shares = {**{s.share: s for s in fleet.shares}, mine.share: mine}
+    every = tuple(shares[number] for number in sorted(shares))
+    return Fleet(fleet.at, mine.share, every, fleet.servers, absences(world, mine, fleet.servers))
 
 
 def boot_trouble(world: World, least_uptime: float) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -9,7 +10,7 @@ from autoscaler.fleet import Inputs
 from autoscaler.share import divide
 from autoscaler.webserver import COMING, State
 
-__all__ = ["Kind", "Plan", "Step", "target_of"]
+__all__ = ["Kind", "Plan", "Step", "target_of", "together"]
 
 
 
@@ -66,3 +67,11 @@ def target_of(inputs: Inputs) -> int:
     if mine.share > inputs.nodes:
         return 0
     return divide(inputs.wanted, inputs.nodes)[mine.share - 1]
+
+
+def together(plans: Sequence[Plan], node: int) -> Plan:
+    """The Plans for all shares in this node's hands as one."""
+    if not plans:
+        return Plan((), f"share {node} is in another node's hands, and no other share in ours", 0)
+    steps = tuple(step for plan in plans for step in plan.steps)
+    return Plan(steps, "; ".join(plan.because for plan in plans), sum(plan.target for plan in plans))

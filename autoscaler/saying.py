@@ -25,7 +25,7 @@ def said(plan: Plan, inputs: Inputs) -> Share:
         elif old is None or step.id is not None:
             continue
         elif step.kind is Kind.DESTROY and old.state is not State.DELETING:
-            changed[step.name] = old.into(State.DELETING, at, step.reason)
+            changed[step.name] = old.into(State.DELETING, at, step.reason, ill=step.healing)
         elif step.kind is Kind.WITHDRAW and old.state is not State.DRAINING:
             changed[step.name] = old.into(State.DRAINING, at, step.reason)
         elif step.kind is Kind.ADMIT and old.state is State.DRAINING:
@@ -33,19 +33,15 @@ def said(plan: Plan, inputs: Inputs) -> Share:
     going = {s.name for s in plan.of(Kind.WITHDRAW)}
     for record in share.records.values():
         # A removal that was said and never passed the second look: nobody was withdrawn, so it is simply up.
-        unsure = record.state is State.DRAINING and record.out is None
+        unsure = record.state is State.DRAINING and record.unsure
         if unsure and inputs.resize and record.name not in going:
             changed[record.name] = record.into(State.UP, at, "its removal was given up")
-    counted = sum(
-        1 for s in plan.of(Kind.DESTROY) if s.name in changed and share.records[s.name].served
-    )
     return replace(
         share.with_records(changed.values()),
         serial=_next_serial(share, plan),
         desired=inputs.wanted if inputs.resize and inputs.wanted is not None else share.desired,
         nodes=inputs.nodes if inputs.resize else share.nodes,
         most=inputs.limits.max if inputs.resize else share.most,
-        removals=share.removals + (at,) * counted,
     )
 
 

@@ -34,6 +34,8 @@ class Brake:
     failing: int
     of: int
     lifted: bool = False  # by the operator: judge this one anyway, until the failing are few again
+    mine: int = 0  # how many of this share fail; `failing` and `of` may be the whole fleet's
+    cause: str = ""  # what the self-check points at
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Share:
     """`epoch` and `holder` are the lease; `desired` over `nodes` is the wish the share last acted by."""
 
     share: int
-    holder: int
-    machine: str = ""
+    holder: int  # 0: nobody, it is kept for its own node for the length of a lease
+    machine: str = ""  # the holder's
     host: str = ""
-    epoch: int = 1
+    epoch: int = 1  # one more at each taking
+    taken: Instant | None = None  # when this holder took it
     serial: int = 1  # the next one; never goes back
     desired: int | None = None
     nodes: int = 1
@@ -53,7 +56,6 @@ class Share:
     breaker: Breaker = field(default_factory=Breaker)
     brake: Brake | None = None
     removals: tuple[Instant, ...] = ()  # when a removal, for any cause, was made sure
-    reboot: str | None = None  # the boot id under which a reboot was earned and not yet seen done
     version: str = ""  # of the program that wrote it
     format: int = FORMAT
 
@@ -68,6 +70,10 @@ class Share:
         """The same without these records."""
         dropped = set(names)
         return replace(self, records={n: r for n, r in self.records.items() if n not in dropped})
+
+    def held_by(self, node: int, machine: str) -> bool:
+        """Does this very machine hold it? One that was set up as the same node instead of it does not."""
+        return self.holder == node and self.machine in ("", machine)
 
     @property
     def up(self) -> int:
@@ -112,11 +118,12 @@ def read_share(body: bytes, where: str) -> Share:
             raise DocumentFault(
                 where, [f"written by version {by} on node {plain.get('holder')}: upgrade this node"]
             )
+        plain.pop("reboot", None)  # until 0.1 a share bore the debt that its node's heartbeat bears now
         share = from_plain(Share, plain, where)
         if number_of(where) not in (None, share.share):
             raise ValueError(f"it is the document of share {share.share}")
-        if min(share.serial, share.nodes, share.share) < 1:
-            raise ValueError("serial, nodes and share are at least 1")
+        if min(share.serial, share.nodes, share.share, share.epoch) < 1 or share.holder < 0:
+            raise ValueError("serial, nodes, share and epoch are at least 1, a holder at least 0")
         for name, record in share.records.items():
             if record.name != name:
                 raise ValueError(f"the record of {name} names {record.name}")

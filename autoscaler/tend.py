@@ -144,10 +144,9 @@ def _listed_again(record: Record, inputs: Inputs) -> Record:
 
 def _writer_dead(record: Record, inputs: Inputs) -> bool:
     """A later run of the same kind on the same node has been heard, so that process is dead. Or an hour passed."""
-    node, _, rest = record.writer.partition("/")
-    kind, _, number = rest.partition("/")
-    heard = inputs.runs.get(kind)
-    if node == str(inputs.node) and heard is not None and number.isdigit() and heard.number > int(number):
+    writer, _, number = record.writer.rpartition("/")
+    heard = inputs.runs.get(writer)
+    if heard is not None and number.isdigit() and heard.number > int(number):
         return True
     return inputs.fleet.at - record.born > inputs.rules.forget
 

@@ -13,7 +13,7 @@ from autoscaler.decision import decide
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment, Mode
 from autoscaler.fleet import Fleet, Inputs, Run
-from autoscaler.look import look_again
+from autoscaler.look import Looking, Seen, look_again
 from autoscaler.observe import Wish, all_shares, read_wish
 from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Plan
@@ -26,9 +26,10 @@ from autoscaler.webserver import Record, State
 from autoscaler.world import World
 from utilities.plain import to_plain
 
-__all__ = ["TAKEN_BACK", "Turn", "Turned", "answer"]
+__all__ = ["HELD", "TAKEN_BACK", "Turn", "Turned", "answer"]
 
 TAKEN_BACK = "taken back at the second look"
+HELD = "it waits: as many as may go at once have gone"
 
 
 def answer(inputs: Inputs) -> tuple[Inputs, Plan]:
@@ -44,14 +45,18 @@ class Turned:
     inputs: Inputs
     plan: Plan
     done: tuple[Done, ...] = ()
+    looks: tuple[tuple[Looking, Seen], ...] = ()  # the second one; more where a lost reply made it look anew
 
     def entry(self) -> dict[str, object]:
         """For the Journal: enough to make the decision again."""
-        return {
+        plain: dict[str, object] = {
             "inputs": to_plain(self.inputs),
             "plan": to_plain(self.plan),
             "done": [to_plain(d) for d in self.done],
         }
+        if self.looks:
+            plain["looks"] = [{"inputs": to_plain(asked), "seen": to_plain(seen)} for asked, seen in self.looks]
+        return plain
 
 
 class Turn:
@@ -80,18 +85,16 @@ class Turn:
         inputs, plan = self._say(inputs)
         if plan.steps:
             self._book.begun()  # what was said in an earlier run is not said again, but done
-        if plan.resizes:
-            struck = self._look(inputs, plan)
-            plan_left = tuple(s for s in plan.steps if s.name not in struck)
-        else:
-            struck, plan_left = frozenset(), plan.steps
-        left = replace(plan, steps=plan_left)
-        done = [Done(s, Outcome.REFUSED, TAKEN_BACK) for s in plan.steps if s.name in struck]
+        looks = self._look(inputs, plan) if plan.resizes else ()
+        back = {n: TAKEN_BACK for _, seen in looks for n in (*seen.struck, *seen.returned)}
+        back |= dict.fromkeys(looks[-1][1].held if looks else (), HELD)
+        left = replace(plan, steps=tuple(s for s in plan.steps if s.name not in back))
+        done = [Done(s, Outcome.REFUSED, back[s.name]) for s in plan.steps if s.name in back]
         done += self._deeds.admit(left.of(Kind.ADMIT))
         done += self._builds.create(left.of(Kind.CREATE), inputs)
         done += self._deeds.leave(left.of(Kind.WITHDRAW))
         done += self._deeds.destroy(left.of(Kind.DESTROY))
-        return Turned(inputs, plan, tuple(done))
+        return Turned(inputs, plan, tuple(done), looks)
 
     def _say(self, inputs: Inputs) -> tuple[Inputs, Plan]:
         """One swap with all new states. A lost race is decided anew on what the other wrote."""
@@ -106,24 +109,27 @@ class Turn:
         self._book.change(edit)
         return asked, plan
 
-    def _look(self, inputs: Inputs, plan: Plan) -> frozenset[str]:
-        """Profile and all shares once more; what no longer fits is taken back. The names struck or returned."""
+    def _look(self, inputs: Inputs, plan: Plan) -> tuple[tuple[Looking, Seen], ...]:
+        """Profile and all shares once more; what no longer fits is taken back. A lost reply makes it look anew, at
+        its own work: what an earlier look took back stays taken back."""
         wish = read_wish(self._world.store, self._deployment, self._time)
         wanted, most = wish.wanted, wish.limits.max
         if wish.fault is not None:  # nothing looser than what this Plan was made by
             wanted, most = inputs.wanted, min(most, inputs.limits.max)
         shares = all_shares(self._world.store, self._time, self._book.share)
-        leaving = [s.name for s in plan.of(Kind.WITHDRAW)]
-        back: set[str] = set()
+        leaving = tuple(s.name for s in plan.of(Kind.WITHDRAW))
+        ending = tuple(s.name for s in plan.of(Kind.DESTROY) if s.size)
+        looks: list[tuple[Looking, Seen]] = []
 
         def edit(share: Share) -> Share:
             fleet = replace(inputs.fleet, shares=shares).seeing(share)
-            seen = look_again(fleet, inputs.me, leaving, wanted, most, self._time.now(), inputs.rules)
-            back.update(seen.struck, seen.returned)
-            return seen.share
+            at = self._time.now()
+            looking = Looking(fleet, inputs.me, leaving, ending, wanted, most, at, inputs.rules)
+            looks.append((looking, look_again(looking)))
+            return looks[-1][1].share
 
         self._book.change(edit)
-        return frozenset(back)
+        return tuple(looks)
 
     def grow(self, budget: float) -> None:
         """Climb the ladder for what is booting; who passes every rung is ready, to be admitted by the next turn."""
@@ -178,6 +184,7 @@ class Turn:
         resize: bool,
         reboot: str,
         owed: bool = False,
+        heard: frozenset[int] = frozenset(),
     ) -> Inputs:
         """The question, from what was observed."""
         return Inputs(
@@ -196,4 +203,5 @@ class Turn:
             resize=resize,
             reboot=reboot,
             owed=owed,
+            heard=tuple(sorted(heard)),
         )

@@ -115,6 +115,16 @@ class Record:
         unsure = self.state is State.DRAINING and self.out is None
         return self.withdrawn and (self.state is State.UP or unsure)
 
+    @property
+    def unsure(self) -> bool:
+        """Said to be removed, and not made sure: nobody has been withdrawn or destroyed for it.
+
+        What never served and what is sealed without a second look is none.
+        """
+        if self.out is not None:
+            return False
+        return self.state is State.DRAINING or (self.state is State.DELETING and self.ill and self.served)
+
     def is_protected(self, at: Instant) -> bool:
         """May nobody choose it as a victim now?"""
         return self.protected is not None and self.protected > at

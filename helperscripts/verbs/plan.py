@@ -66,7 +66,7 @@ def planned(ask: Ask) -> tuple[str, Plan]:
     """(mode, Plan), read from the world as it is now."""
     from autoscaler.cycle import plan_only
     from autoscaler.deployment import Mode
-    from autoscaler.plan import Plan
+    from autoscaler.plan import Plan, together
     from helperscripts import wiring
 
     deployment = ask.deployment
@@ -74,7 +74,7 @@ def planned(ask: Ask) -> tuple[str, Plan]:
         return deployment.mode.value, Plan((), "mode is development: there is no autoscaling", 0)
     node = wiring.node(ask.settings)
     world = wiring.world(ask.settings, deployment, ask.store)
-    return deployment.mode.value, plan_only(world, deployment, node)[1]
+    return deployment.mode.value, together([plan for _, plan in plan_only(world, deployment, node)], node.ordinal)
 
 
 def lines_of(mode: str, plan: Plan, until: str = "") -> list[str]:

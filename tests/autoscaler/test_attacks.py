@@ -10,7 +10,7 @@ import pytest
 
 from autoscaler.deployment import Rules
 from autoscaler.fleet import Fleet
-from autoscaler.look import look_again
+from autoscaler.look import Looking, look_again
 from autoscaler.node import key_of as heart_of
 from autoscaler.ports import Refused
 from autoscaler.share import Share, key_of
@@ -168,7 +168,7 @@ def test_two_shares_at_once_keep_the_limit_on_removals() -> None:
     mine = {f"ws-web-1-{n:04d}": Record(f"ws-web-1-{n:04d}", State.DRAINING, START, START) for n in (1, 2, 3)}
     theirs = {f"ws-web-2-{n:04d}": Record(f"ws-web-2-{n:04d}", State.DRAINING, START, START) for n in (1, 2)}
     fleet = Fleet(START, 1, (Share(1, 1, records=mine), Share(2, 2, records=theirs)), ())
-    seen = look_again(fleet, "1/cycle/1", sorted(mine), 0, 20, START, rules)
+    seen = look_again(Looking(fleet, "1/cycle/1", tuple(sorted(mine)), (), 0, 20, START, rules))
     assert (len(seen.sure), len(seen.returned)) == (1, 2)
 
 

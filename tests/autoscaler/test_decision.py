@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscaler.deployment import Rules
 from autoscaler.fleet import Fleet, Inputs, Run
-from autoscaler.look import look_again
+from autoscaler.look import Looking, look_again
 from autoscaler.plan import Kind
 from autoscaler.saying import said
 from autoscaler.server import Server, ServerState, Traits
@@ -287,7 +287,7 @@ def test_the_look_strikes_the_newest_intents_over_max() -> None:
     mine = share(1, record(1), *(record(n, State.REQUESTED, id=None, writer=ME) for n in (2, 3)))
     other = share(2, record(1, share=2), record(2, State.REQUESTED, share=2, id=None, writer="2/cycle/1"))
     fleet = Fleet(NOW, 1, (mine, other), listing(mine, other))
-    seen = look_again(fleet, ME, [], 9, 4, NOW, Rules())
+    seen = look_again(Looking(fleet, ME, (), (), 9, 4, NOW, Rules()))
     assert seen.struck == ("ws-web-1-0003",)
     assert "ws-web-1-0003" not in seen.share.records
 
@@ -296,7 +296,7 @@ def test_the_look_returns_removals_below_the_floor_and_seals_the_others() -> Non
     mine = share(1, *(record(n, State.DRAINING) for n in (1, 2)), record(3))
     other = share(2, record(1, State.DRAINING, share=2))  # somebody else's unsure removal is no support
     fleet = Fleet(NOW, 1, (mine, other), ())
-    seen = look_again(fleet, ME, ["ws-web-1-0001", "ws-web-1-0002"], 2, 20, NOW, Rules())
+    seen = look_again(Looking(fleet, ME, ("ws-web-1-0001", "ws-web-1-0002"), (), 2, 20, NOW, Rules()))
     assert (seen.returned, seen.sure) == (("ws-web-1-0002",), ("ws-web-1-0001",))
     assert seen.share.records["ws-web-1-0001"].out == NOW
     assert seen.share.removals == (NOW,)
