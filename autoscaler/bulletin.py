@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from autoscaler.judging import Do, Judgement, Judging
 from autoscaler.outcome import Alarm, Done, Outcome
 from autoscaler.plan import Kind
+from autoscaler.reading import Reading, RungName
 from autoscaler.share import Share
 from autoscaler.verdict import Verdict, Word, evidence
 from autoscaler.webserver import State
 from utilities.plain import to_plain
 
-__all__ = ["Bulletin", "performed"]
+__all__ = ["Bulletin", "elsewhere", "performed"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,10 @@ class Bulletin:
     found: Judgement
     young: Mapping[str, Verdict]
     share: Share
+
+    def failing(self) -> list[Mapping[RungName, Reading]]:
+        """What was heard of those that fail."""
+        return [self.judging.readings.get(n, {}) for n, v in self.found.verdicts.items() if v.failing]
 
     def counts(self) -> str:
         """How many of each verdict."""
@@ -89,6 +94,18 @@ class Bulletin:
     def would(self) -> list[str]:
         """What would be done to whom, for mode `observe`."""
         return [f"{f.do} {n}" for n, f in self.found.fates.items() if f.do is not Do.NOTHING]
+
+
+def elsewhere(node: int, shares: Iterable[Share], nodes: int) -> str:
+    """Where this node's own share is, when it is not in its hands; `nodes` are how many there should be."""
+    mine = next((s for s in shares if s.share == node), None)
+    if mine is not None and mine.holder not in (0, node):
+        return f"share {node} is held by node {mine.holder} until its own node takes it back"
+    if node > nodes:
+        return f"node {node} has no share: there are {nodes}"
+    if mine is not None and mine.holder == node:
+        return f"share {node} is held by another machine as this node, {mine.host or mine.machine}"
+    return f"share {node} is in nobody's hands until the next cycle takes it"
 
 
 def performed(done: Iterable[Done]) -> list[str]:

@@ -1,42 +1,44 @@
-"""The Round: one pass of health over the shares this node holds. Climb, judge, act: it changes who is in.
+"""The Round: one pass of health over the shares in this node's hands. Climb, judge, act: it changes who is in.
 
 It withdraws who fails, admits who is well again, seals who is dead where another live node agrees, and replaces: to
 the number each share last acted by, so it heals also while the Profile is faulty or absent. It answers what other
-nodes ask of theirs. It never waits.
+nodes ask of theirs. It takes no lease, and never waits.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from autoscaler.answering import Answering
-from autoscaler.bulletin import Bulletin, performed
+from autoscaler.book import LeaseLost
+from autoscaler.bulletin import Bulletin, elsewhere, performed
 from autoscaler.climb import Heights, climb, listed
 from autoscaler.deployment import Deployment, Mode
-from autoscaler.diagnosis import diagnosis, signs_of
 from autoscaler.errand import Errand
 from autoscaler.fleet import Fleet
-from autoscaler.judging import Judging, judgement, judging_of
+from autoscaler.holding import Holding
+from autoscaler.judging import Judging, count_in, judgement, judging_of
 from autoscaler.lease import expired
 from autoscaler.node import Node
-from autoscaler.observe import Wish, all_shares, fleet_now, read_wish
+from autoscaler.observe import Wish, fleet_now, fleet_seen, read_wish
 from autoscaler.opinion import asked_of
 from autoscaler.outcome import Done, Outcome, Report
-from autoscaler.ports import Target
+from autoscaler.ports import Conditional
 from autoscaler.reading import RungName
 from autoscaler.reconciling import Reconciling
-from autoscaler.roll import hearings
+from autoscaler.roll import Roll, hearings
 from autoscaler.rotation import Asking, asking, remembered
+from autoscaler.selfcheck import checked
 from autoscaler.share import Share
 from autoscaler.treatment import Treatment
 from autoscaler.turn import Turned
 from autoscaler.verdict import count_of, judge
 from autoscaler.webserver import COMING, Record, State
 from autoscaler.world import World
-from utilities.errors import Trouble
+from utilities.errors import DocumentFault, Trouble
 from utilities.instant import Instant, from_text, to_text
 from utilities.plain import to_plain
 
@@ -65,46 +67,82 @@ class _Round(Errand):
         self.begin()
         self.count()  # a climb may take most of a minute, and others shall hear of us meanwhile
         acting = self.deployment.mode is Mode.PRODUCTION
-        mine = self.book.open() if acting else self.book.peek()
         wish = read_wish(self.world.store, self.deployment, self.time)
-        fleet = self.look(mine)
-        answering = Answering(self.world.store, self.time, self.node)
-        others = [s for s in self.others if s.share != mine.share]
-        accused = asked_of((r for s in others for r in s.records.values()), self.node.ordinal)
+        roll = self.called()
+        ours = [s for s in self.shares if self.in_hand(s)]
+        fleet = self.look(ours)
+        theirs = (r for s in self.shares if s not in ours for r in s.records.values())
+        accused = asked_of(theirs, self.node.ordinal)
         began = from_text(to_text(self.time.now()))  # as the Journal tells it
-        heights = self.climbed([r for r in mine.records.values() if r.state is State.UP], fleet, accused)
-        answers = answering.answered(accused, heights) if acting else []
-        bulletin = self.judged(mine, heights, began, answering)
+        up = [r for s in ours for r in s.records.values() if r.state is State.UP]
+        heights = self.climbed(up, fleet, accused)
+        answering = Answering(self.world.store, self.time, self.node)
+        self.said = answering.answered(accused, heights) if acting else []
+        bulletins = self.judged(ours, heights, began, answering)
         done: list[Done] = []
-        if acting:
-            if bulletin.judging.records:  # the climb took its time: whom a Cycle took out meanwhile nobody judges
-                bulletin = self.judged(self.book.open(), heights, began, answering)
-            bulletin = self.diagnosed(bulletin)
-            treatment = Treatment(
-                self.world, self.deployment, self.node, self.time, self.book, self.gate, self.deeds
-            )
-            done += treatment.done(bulletin.judging, bulletin.found)
-        turned: Turned | None = None
-        if fleet is not None:
-            self.turn.grow(self.deployment.round_budget)
-            turned = self.heal(fleet, wish)
-            done += turned.done
+        turns: list[Turned] = []
+        if acting and any(b.judging.records for b in bulletins):
+            # The climb took its time: whom a Cycle took out meanwhile nobody judges.
+            bulletins = self.judged(self.opened(ours), heights, began, answering)
+        bulletins = checked(self.world, self.deployment, bulletins, self.blind)
+        for bulletin in bulletins:
+            holding = self.hold(bulletin.share.share)
+            try:
+                if acting:
+                    done += self.treatment(holding).done(bulletin.judging, bulletin.found)
+                if fleet is not None and roll is not None:
+                    holding.turn.grow(self.deployment.round_budget)
+                    turns.append(self.heal(holding, fleet, wish, roll))
+                    done += turns[-1].done
+            except LeaseLost as err:
+                self.lose(holding.number, err)
+                self.said.append(str(err))
         if acting and self.world.balancers:
-            done += Reconciling(self.world, self.deployment, self.time, self.deeds).done(self.book.open(), fleet)
-        return self.finish(replace(bulletin, share=self.book.share), tuple(done), turned, answers)
+            own = self.hold(self.node.ordinal).book.peek()
+            done += Reconciling(self.world, self.deployment, self.time, self.unleased()).done(own, fleet)
+        return self.finish(bulletins, wish, tuple(done), turns)
 
-    def look(self, mine: Share) -> Fleet | None:
-        """The Fleet, or None when the Provider cannot be asked or another share cannot be read: then `listed` is
-        unknown for all, and nothing is created or destroyed, but visitors are still looked after."""
-        self.others: Sequence[Share] = ()
+    # Looking
+
+    def called(self) -> Roll | None:
+        """The Roll, or None when a share cannot be read: then visitors of our own are still looked after."""
         try:
-            self.others = all_shares(self.world.store, self.time, mine)
-            fleet = fleet_now(self.world, self.time, mine)
+            roll = self.roll()
+        except DocumentFault as err:
+            self.blind = str(err)
+            self.shares: tuple[Share, ...] = (self.hold(self.node.ordinal).book.peek(),)
+            return None
+        self.shares = roll.shares
+        if self.deployment.mode is Mode.OBSERVE and roll.of(self.node.ordinal) is None:
+            self.shares += (self.hold(self.node.ordinal).book.peek(),)  # nothing was ever written
+        return roll
+
+    def in_hand(self, share: Share) -> bool:
+        """Is it ours to serve? Where the Store has no conditional writes the Book tells machines apart by age."""
+        alone = self.world.store.conditional is not Conditional.YES
+        return share.held_by(self.node.ordinal, share.machine if alone else self.node.machine)
+
+    def opened(self, ours: Sequence[Share]) -> list[Share]:
+        """The same, as they are now; without those that are another's by now."""
+        out = []
+        for share in ours:
+            try:
+                out.append(self.hold(share.share).book.open())
+            except LeaseLost as err:
+                self.lose(share.share, err)
+                self.said.append(str(err))
+        return out
+
+    def look(self, ours: Sequence[Share]) -> Fleet | None:
+        """The Fleet, or None when the Provider cannot be asked or a share cannot be read: then `listed` is unknown
+        for all, and nothing is created or destroyed, but visitors are still looked after."""
+        if self.blind or not ours:
+            return None
+        try:
+            return fleet_now(self.world, self.time, ours[0], self.shares)
         except Trouble as err:
             self.blind = str(err)
             return None
-        self.others = fleet.shares
-        return fleet
 
     def climbed(self, records: list[Record], fleet: Fleet | None, accused: Sequence[Record]) -> Heights:
         """Readings of all that are up; of the SSH rungs, of those whose turn it is. Of others' accused ones no
@@ -129,106 +167,112 @@ class _Round(Errand):
         below = listed(everybody, fleet, self.blind)
         return {name: {RungName.LISTED: below[name], **readings} for name, readings in heights.items()}
 
-    def judged(self, mine: Share, heights: Heights, at: Instant, answering: Answering) -> Bulletin:
-        """What is to be concluded of this version of a share, of those that are up and were asked."""
-        node, lease = self.node.ordinal, self.deployment.lease
-        heard = {h.node for h in hearings(self.world.store, self.time) if not expired(h.age, lease)}
+    # Judging
+
+    def judged(
+        self, ours: Sequence[Share], heights: Heights, at: Instant, answering: Answering
+    ) -> list[Bulletin]:
+        """What is to be concluded of these versions of our shares, of those that are up and were asked."""
+        heard = {h.node for h in hearings(self.world.store, self.time) if not expired(h.age, self.deployment.lease)}
+        numbers = {s.share for s in ours}
+        theirs = tuple(count_of(s, s.holder in heard) for s in self.shares if s.share not in numbers)
+        known = [judging_of(self.knowing(s, heights, at, answering, heard), _up(s, heights), heights) for s in ours]
+        bulletins = []
+        for mine, judging in zip(ours, known, strict=True):
+            others = theirs + tuple(count_in(j) for j in known if j is not judging)
+            whole = replace(judging, others=others)
+            coming = (r for r in mine.records.values() if r.state in COMING)
+            young = {r.name: judge(r, {}, at, self.deployment.rules) for r in coming}
+            bulletins.append(Bulletin(whole, judgement(whole), young, mine))
+        return bulletins
+
+    def knowing(
+        self, mine: Share, heights: Heights, at: Instant, answering: Answering, heard: set[int]
+    ) -> Judging:
+        """What this Round knows of a share, but for the webservers themselves."""
+        deployment, others = self.deployment, heard - {self.node.ordinal}
         records = mine.records.values()
-        known = Judging(
+        return Judging(
             mine.share,
-            f"{node}/round/{self.heart.runs['round'].number}",
-            node,
+            self.me,
+            self.node.ordinal,
             at,
-            self.deployment.rules,
-            self.deployment.healing,
-            fresh=max(lease, 3 * self.deployment.tick),
-            ssh=self.deployment.ladder.ssh is not None,
+            deployment.rules,
+            deployment.healing,
+            fresh=max(deployment.lease, 3 * deployment.tick),
+            ssh=deployment.ladder.ssh is not None,
             quarantined=sum(1 for r in records if r.state is State.QUARANTINED and r.served),
             before=mine.brake,
-            others=tuple(count_of(s, s.holder in heard) for s in self.others if s.share != mine.share),
-            opinions=answering.opinions((r for r in records if r.name in heights), heard - {node}),
-            heard=tuple(sorted(heard - {node})),
+            opinions=answering.opinions((r for r in records if r.name in heights), others),
+            heard=tuple(sorted(others)),
         )
-        up = {r.name: r for r in records if r.state is State.UP and r.name in heights}
-        judging = judging_of(known, up, heights)
-        young = {r.name: judge(r, {}, at, self.deployment.rules) for r in records if r.state in COMING}
-        return Bulletin(judging, judgement(judging), young, mine)
 
-    def diagnosed(self, bulletin: Bulletin) -> Bulletin:
-        """With what the brake points at, once it is on: Store, Provider and control address asked."""
-        brake = bulletin.found.brake
-        if brake is None:
-            return bulletin
-        failing = [
-            bulletin.judging.readings.get(n, {}) for n, v in bulletin.found.verdicts.items() if v.failing
-        ]
-        cause = diagnosis(signs_of(failing, self.blind, self.control()))
-        return replace(bulletin, found=replace(bulletin.found, brake=replace(brake, cause=cause)))
+    # Acting
 
-    def control(self) -> Mapping[str, bool]:
-        """Do the addresses that always answer do so now?"""
-        targets = []
-        for where in self.deployment.control:
-            host, _, port = where.rpartition(":")
-            targets.append(Target(where, host.strip("[]"), int(port), int(port)))
-        if not targets:
-            return {}
-        rung = self.deployment.ladder.rung(RungName.REACHABLE)
-        heard = self.world.prober.ask(rung, targets, rung.patience + 1.0)
-        return {t.name: t.name in heard and heard[t.name].good for t in targets}
+    def treatment(self, holding: Holding) -> Treatment:
+        """What carries a judgement out on this share."""
+        return Treatment(
+            self.world, self.deployment, self.node, self.time, holding.book, holding.gate, holding.deeds
+        )
 
-    def heal(self, fleet: Fleet, wish: Wish) -> Turned:
+    def heal(self, holding: Holding, fleet: Fleet, wish: Wish, roll: Roll) -> Turned:
         """Replace and clear away, to the number this share last acted by."""
-        mine = self.book.share
+        mine = holding.book.share if self.deployment.mode is Mode.PRODUCTION else holding.book.peek()
         because = "healing to what this share last acted by" if mine.desired is not None else "healing one for one"
         if wish.fault is not None and mine.most is not None:
             wish = replace(wish, limits=replace(wish.limits, max=min(wish.limits.max, mine.most)))
         agreed = replace(wish, wanted=mine.desired, nodes=mine.nodes if mine.desired is not None else wish.nodes,
                          because=because)
-        inputs = self.turn.inputs(
-            fleet.seeing(mine),
+        seen = fleet.seeing(mine) if mine.share == fleet.share else fleet_seen(self.world, fleet, mine)
+        inputs = holding.turn.inputs(
+            seen,
             agreed,
-            me=f"{self.node.ordinal}/round/{self.heart.runs['round'].number}",
-            runs=self.heart.runs,
-            switch=self.gate.read(),
+            me=self.me,
+            runs=self.runs(roll),
+            switch=holding.gate.read(),
             resize=False,
             reboot="a Round does not reboot",
+            heard=self.heard(roll),
         )
-        return self.turn.take(inputs)
+        return holding.turn.take(inputs)
 
-    def sentence(self, bulletin: Bulletin, done: tuple[Done, ...], answers: Sequence[str]) -> str:
+    # Telling
+
+    def sentence(self, bulletins: Sequence[Bulletin], wish: Wish, done: tuple[Done, ...]) -> str:
         """One sentence of what was found and done."""
-        parts = [bulletin.counts()]
+        parts = [b.counts() for b in bulletins]
+        if self.node.ordinal not in [b.judging.share for b in bulletins]:
+            parts.append(elsewhere(self.node.ordinal, self.shares, wish.nodes))
         if self.blind:
             parts.append(f"the fleet cannot be seen ({self.blind}), so nothing is created or destroyed")
         if self.asked.one_in > 1:
             parts.append(f"SSH rungs for one in {self.asked.one_in}")
-        parts += [brake] if (brake := bulletin.brake()) else []
-        return "; ".join([*parts, *bulletin.told(), *answers, *performed(done)])
+        parts += dict.fromkeys(told for b in bulletins if (told := b.brake()))
+        parts += [told for b in bulletins for told in b.told()]
+        return "; ".join([*parts, *self.said, *performed(done)])
 
     def finish(
-        self, bulletin: Bulletin, done: tuple[Done, ...], turned: Turned | None, answers: Sequence[str]
+        self, bulletins: Sequence[Bulletin], wish: Wish, done: tuple[Done, ...], turns: Sequence[Turned]
     ) -> Report:
         """Journal what changed, beat, report."""
-        sentence = self.sentence(bulletin, done, answers)
+        sentence = self.sentence(bulletins, wish, done)
         if self.deployment.mode is Mode.OBSERVE:
-            steps = [f"{s.kind} {s.name}" for s in turned.plan.steps] if turned is not None else []
-            would = ", ".join([*bulletin.would(), *steps])
+            steps = [f"{s.kind} {s.name}" for turned in turns for s in turned.plan.steps]
+            would = ", ".join([*(told for b in bulletins for told in b.would()), *steps])
             sentence = f"observe: {sentence}; " + (f"would {would}" if would else "nothing would be done")
         bad = any(d.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for d in done)
         code = 4 if self.blind else (6 if bad else 0)
-        digest = _digest([bulletin.meaning(), code])
+        digest = _digest([[b.meaning() for b in bulletins], self.said, code])
         same = self.heart.digests.get("round") == digest
         if done or not same:
             self.write(
                 {
                     "sentence": sentence,
-                    "version": self.node.version,
-                    "readings": bulletin.readings(),
-                    "verdicts": bulletin.verdicts(),
-                    "judgings": [bulletin.entry()],
+                    "readings": {n: told for b in bulletins for n, told in b.readings().items()},
+                    "verdicts": {n: told for b in bulletins for n, told in b.verdicts().items()},
+                    "judgings": [b.entry() for b in bulletins],
                     "done": [to_plain(d) for d in done],
-                    "turns": [turned.entry()] if turned is not None and turned.plan.steps else [],
+                    "turns": [turned.entry() for turned in turns if turned.plan.steps],
                 }
             )
         since = {} if same else {"round": self.time.now()}
@@ -239,7 +283,12 @@ class _Round(Errand):
             codes={"round": code},
             rotation=self.heart.rotation,
         )
-        return Report(sentence, code, done, tuple(bulletin.alarms()))
+        alarms = tuple(alarm for b in bulletins for alarm in b.alarms())
+        return Report(sentence, code, done, alarms)
+
+
+def _up(share: Share, heights: Heights) -> dict[str, Record]:
+    return {r.name: r for r in share.records.values() if r.state is State.UP and r.name in heights}
 
 
 def _digest(meaning: object) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import partial
 
-from autoscaler.book import Book, StoreClock
+from autoscaler.book import Book, LeaseLost, StoreClock
 from autoscaler.climb import target_of
 from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment
@@ -132,7 +132,7 @@ class Treatment:
         for name in sealed:
             known = judging.readings.get(name, {}).get(RungName.KNOWN)
             if known is not None and known.heard is Heard.GOOD:
-                jobs[name] = self._job(judging.records[name], command, LAST_WORDS)
+                jobs[name] = partial(self._run, judging.records[name], command, LAST_WORDS)
         said = {}
         for name, answer in (self._world.crew.all(jobs, LAST_WORDS + 1.0) if jobs else {}).items():
             if isinstance(answer, Exception):
@@ -141,15 +141,11 @@ class Treatment:
                 said[name] = answer[1][-MOST:]
         return said
 
-    def _job(self, record: Record, command: str, patience: float) -> Callable[[], tuple[int, str]]:
+    def _run(self, record: Record, command: str, patience: float) -> tuple[int, str]:
         target = target_of(record, self._deployment)
-
-        def run() -> tuple[int, str]:
-            if target is None:
-                raise Unreachable(f"{record.name} has no address")
-            return self._world.shell.run(target, command, patience)
-
-        return run
+        if target is None:
+            raise Unreachable(f"{record.name} has no address")
+        return self._world.shell.run(target, command, patience)
 
     # Soft actions
 
@@ -162,9 +158,7 @@ class Treatment:
             if fate.do is Do.REBOOT:
                 jobs[name] = partial(self._rebooted, records[name].id or "")
             else:
-                ssh = self._deployment.ladder.ssh
-                service = shlex.quote(ssh.service if ssh is not None else "")
-                jobs[name] = self._job(records[name], f"systemctl restart {service}", RESTART)
+                jobs[name] = partial(self._restarted, records[name])
         patience = max(RESTART, self._world.provider.traits.http_timeout) + 5.0
         for name, answer in (self._world.crew.all(jobs, patience) if jobs else {}).items():
             step = Step(_KINDS[said[name].do], name, said[name].told, healing=True)
@@ -175,6 +169,11 @@ class Treatment:
         self._world.provider.reboot(id)
         return 0, ""
 
+    def _restarted(self, record: Record) -> tuple[int, str]:
+        ssh = self._deployment.ladder.ssh
+        self._gate.enter(Kind.RESTART, healing=True)
+        return self._run(record, f"systemctl restart {shlex.quote(ssh.service if ssh is not None else '')}", RESTART)
+
     def _admitted(self, fates: Mapping[str, Fate]) -> None:
         for name, fate in fates.items():
             now = self._book.share.records.get(name)
@@ -183,7 +182,7 @@ class Treatment:
 
 
 def _outcome(step: Step, answer: tuple[int, str] | Exception) -> Done:
-    if isinstance(answer, Refused | SwitchedOff):
+    if isinstance(answer, Refused | SwitchedOff | LeaseLost):
         return Done(step, Outcome.REFUSED, str(answer))
     if isinstance(answer, Doubtful | TimeoutError):
         return Done(step, Outcome.UNKNOWN, str(answer) or "no answer in time")

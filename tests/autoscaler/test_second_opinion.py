@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,9 +38,13 @@ class Ears(MemoryProber):
         self.deaf: set[str] = set()
         self.changed: set[str] = set()
         self.asked: list[tuple[RungName, str]] = []
+        self.batches: list[RungName] = []
+        self.meanwhile: Callable[[], object] = lambda: None
 
     def ask(self, rung: Rung, targets: Sequence[Target], deadline: float) -> dict[str, Reading]:
         self.asked += [(rung.name, t.name) for t in targets]
+        self.batches.append(rung.name)
+        self.meanwhile()
         return {t.name: self._heard(rung, t) for t in targets}
 
     def _heard(self, rung: Rung, target: Target) -> Reading:
@@ -207,6 +211,70 @@ def test_an_answer_is_written_once_not_each_minute() -> None:
     third = rig.store.get(key_of(ill, 2))
     assert third is not None
     assert read_opinion(third.body, third.key).answer is Answer.WELL, "what it hears has changed"
+
+
+# Shares in other hands than their own node's
+
+
+def taken(rig: Nodes, share: int = 2, by: int = 1) -> None:
+    """As a survivor's Cycle would have it."""
+    found = rig.share(share)
+    body = replace(found, holder=by, machine=f"machine-{by}", epoch=found.epoch + 1).body()
+    rig.store.put(share_key(share), body)
+
+
+def test_a_round_serves_every_share_in_its_nodes_hands_in_one_climb() -> None:
+    rig = served()
+    taken(rig)
+    ill = mine(rig, 2)
+    rig.provider.ail(ill, Health.DEAD)
+    rig.ears[1].batches.clear()
+    (told,) = rig.minute(1)
+    assert rig.ears[1].batches.count(RungName.SERVING) == 1
+    assert told.sentence.startswith("share 1: 3 alive; share 2: 2 alive, 1 suspect")
+    assert ill not in rig.admitted
+    _, other = rig.minute(1, 2)
+    assert rig.record(ill).accused.startswith("1/round/")
+    assert "share 2 is held by node 1 until its own node takes it back" in other.sentence
+    assert f"answered node 1: {ill} is heard dead" in other.sentence
+    rig.minute(1)
+    assert rig.record(ill).state is State.FAILED
+    assert any(n.startswith("ws-web-2-") for n in rig.names(State.CREATING, State.BOOTING, State.READY))
+
+
+def test_the_brake_counts_both_shares_of_one_node() -> None:
+    rig = served(2)
+    taken(rig)
+    for name in rig.up:
+        rig.provider.ail(name, Health.SICK)
+    for _ in range(4):
+        (told,) = rig.minute(1)
+    assert told.sentence.count("fail at once: judgement is withheld") == 1
+    assert "HTTP 5xx from 2 of 2" in told.sentence
+    assert rig.names(State.FAILED) == []
+
+
+def test_a_share_that_is_lost_during_the_climb_is_left_alone_and_the_other_served() -> None:
+    rig = served()
+    taken(rig)
+    one, two = mine(rig, 1), mine(rig, 2)
+    for name in (one, two):
+        rig.provider.ail(name, Health.DEAD)
+    rig.ears[1].meanwhile = lambda: taken(rig, 2, 2) if rig.share(2).holder == 1 else None
+    (told,) = rig.minute(1)
+    assert one not in rig.admitted
+    assert two in rig.admitted
+    assert (rig.record(two).strikes, rig.record(one).strikes) == (0, 1)
+    assert "shares/2.json is held by node 2" in told.sentence
+
+
+def test_a_round_takes_no_share() -> None:
+    rig = served()
+    found = rig.share(1)
+    rig.store.put(share_key(1), replace(found, holder=0, machine="").body())
+    (told,) = rig.minute(1)
+    assert "share 1 is in nobody's hands until the next cycle takes it" in told.sentence
+    assert rig.share(1).holder == 0
 
 
 # The brake over the fleet
