@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from autoscaler.deployment import Mode
 from autoscaler.node import key_of
+from autoscaler.reboot import LONGEST
 from autoscaler.webserver import COMING, State
 from helperscripts.duties import UNSERVED, accused, late, served_for_another, unserved
 from helperscripts.screen import ago
@@ -78,7 +79,10 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
     for told in served_for_another(seen):
         yield Level.OK, told
     if seen.reboot is not None:
-        yield Level.OK, f"node {seen.reboot.node} reboots, since {ago(seen.reboot.age)}"
+        lease, age = seen.reboot
+        lost = age > LONGEST
+        told = f"took the reboot lease {ago(age)} ago and did not come back" if lost else f"reboots, since {ago(age)}"
+        yield Level.WARNING if lost else Level.OK, f"node {lease.node} {told}"
     if seen.conditional != "yes" and seen.wish.nodes > 1:
         yield Level.OK, UNSHARED
     for number, what in (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,8 @@ from autoscaler.node import Heartbeat, read_heartbeat
 from autoscaler.observe import Wish, read_wish
 from autoscaler.ports import Store
 from autoscaler.profile import Profile
+from autoscaler.reboot import KEY as REBOOT
+from autoscaler.reboot import Rebooting, read_rebooting
 from autoscaler.share import Share, number_of, read_share
 from autoscaler.switch import Switch, read_switch
 from autoscaler.webserver import COMING, Record, State
@@ -25,15 +26,7 @@ from utilities.errors import DocumentFault
 from utilities.instant import Instant, to_text
 from utilities.plain import to_plain
 
-__all__ = ["Rebooting", "Survey", "ails", "quiet", "survey"]
-
-
-@dataclass(frozen=True)
-class Rebooting:
-    """The reboot lease in a node's hands, since `age` seconds."""
-
-    node: int
-    age: float
+__all__ = ["Survey", "ails", "quiet", "survey"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ class Survey:
     almanac: Almanac | None = None  # of a Profile that can be read and is served
     ages: Mapping[int, float] = field(default_factory=dict)  # seconds since each share's document was written
     conditional: str = "yes"  # does the Store honour conditional writes?
-    reboot: Rebooting | None = None  # the reboot lease, while a node holds it
+    reboot: tuple[Rebooting, float] | None = None  # the reboot lease while a node holds it, and its age in seconds
 
     def count(self, states: Iterable[State]) -> int:
         """Webservers in any of these states."""
@@ -122,7 +115,7 @@ class Survey:
                 str(share): to_text(Instant(self.at - age + self.deployment.lease + GRACE))
                 for share, age in sorted(self.ages.items())
             },
-            "reboot": {"node": self.reboot.node, "since": to_text(Instant(self.at - self.reboot.age))}
+            "reboot": {"node": self.reboot[0].node, "since": to_text(Instant(self.at - self.reboot[1]))}
             if self.reboot
             else None,
             "switch": self.switch.sentence() if self.switch else None,
@@ -152,13 +145,13 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
         profile = found.profile
         almanac = almanac_of(deployment, found, time.now())
     shares: list[Share] = []
-    ages: dict[int, float] = {}
+    written: dict[int, Instant] = {}
     for key in store.keys("shares/"):
         if number_of(key) is not None and (share := store.get(key)) is not None:
             time.hear(share.date)
             try:
                 shares.append(read_share(share.body, key))
-                ages[shares[-1].share] = share.date - share.modified
+                written[shares[-1].share] = share.modified
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
@@ -171,26 +164,27 @@ def survey(store: Store, deployment: Deployment | None) -> Survey:
             except DocumentFault as fault:
                 faults.append(str(fault))
                 unread.add(key)
-    switch, reboot = read_switch(store, time.now()), _rebooting(store)
+    switch, reboot = read_switch(store, time.now()), None
+    try:
+        reboot = _rebooting(store)
+    except DocumentFault as fault:
+        faults.append(str(fault))
     shares.sort(key=lambda s: s.share)
     hearts.sort(key=lambda h: h.node)
+    at = time.now()
+    ages = {number: max(0.0, at - when) for number, when in written.items()}
     return Survey(
-        time.now(), deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread),
+        at, deployment, profile, wish, tuple(shares), tuple(hearts), switch, tuple(faults), frozenset(unread),
         almanac, ages, store.conditional.value, reboot,
     )
 
 
-def _rebooting(store: Store) -> Rebooting | None:
-    """Who holds the reboot lease; None when nobody does, or what lies there says no node."""
-    found = store.get("leases/reboot.json")
-    if found is None:
+def _rebooting(store: Store) -> tuple[Rebooting, float] | None:
+    """Who holds the reboot lease, and for how many seconds; None when nobody does. DocumentFault."""
+    found = store.get(REBOOT)
+    if found is None or not (lease := read_rebooting(found.body)).node:
         return None
-    try:
-        plain = json.loads(found.body)
-        node = plain.get("node")
-    except (ValueError, AttributeError, RecursionError):
-        return None
-    return Rebooting(node, found.date - found.modified) if isinstance(node, int) and node > 0 else None
+    return lease, found.date - found.modified
 
 
 def quiet(seen: Survey) -> Survey:

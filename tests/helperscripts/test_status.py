@@ -223,9 +223,9 @@ def test_an_empty_share_beyond_the_nodes_needs_nobody(keeper: StoreKeeper) -> No
 
 
 def test_a_share_that_was_taken_over_says_by_whom_and_for_whom(keeper: StoreKeeper) -> None:
-    keeper.share(record(1), record(2), holder=2, host="beta", epoch=8, taken=Instant(NOW - 600))
+    keeper.share(record(1), record(2), holder=2, host="beta", epoch=8, taken=Instant(SystemClock().now() - 630))
     said = keeper.run("status")
-    assert "node 2 serves share 1 for node 1 since 10 min" in said.out.splitlines()[0]
+    assert re.match("node 2 serves share 1 for node 1 since 1[0-4] min", said.out)
     assert "node 2 (beta) for node 1 since " in said.out
     assert check(keeper)[0] == 0
 
@@ -244,8 +244,9 @@ def test_a_share_that_was_taken_over_says_by_whom_and_for_whom(keeper: StoreKeep
 def test_a_heart_that_beats_for_one_of_the_two_is_no_all_well(
     keeper: StoreKeeper, runs: dict[str, float], doing: str, code: int, word: str
 ) -> None:
-    began = {kind: Run(7, Instant(NOW - age)) for kind, age in runs.items()}
-    keeper.heart(runs=began, doing={"cycle": doing, "round": "share 1: 2 alive"}, same={"cycle": Instant(NOW - 3600)})
+    now = SystemClock().now()
+    began = {kind: Run(7, Instant(now - age)) for kind, age in runs.items()}
+    keeper.heart(runs=began, doing={"cycle": doing, "round": "share 1: 2 alive"}, same={"cycle": Instant(now - 3600)})
     found, line = check(keeper)
     assert (found, word in line) == (code, True), line
 
@@ -264,9 +265,13 @@ def test_who_reboots_is_said(keeper: StoreKeeper) -> None:
     assert keeper.run("status", "--json").json["reboot"]["node"] == 1
     keeper.write("leases/reboot.json", json.dumps({"format": 1, "node": 0}))
     assert keeper.run("status", "--json").json["reboot"] is None
+    keeper.write("leases/reboot.json", json.dumps({"format": 1, "node": 1}))
+    at = SystemClock().now() - 900
+    os.utime(keeper.store / "leases/reboot.json", (at, at))
+    assert "node 1 took the reboot lease 15 min ago and did not come back" in check(keeper)[1]
     keeper.write("leases/reboot.json", "7")
-    assert keeper.run("status").code == 0
-    assert check(keeper)[0] == 0
+    code, line = check(keeper)
+    assert (code, "leases/reboot.json: cannot be read" in line) == (3, True)
 
 
 def test_a_store_without_conditional_writes_is_said_in_a_plain_sentence(
