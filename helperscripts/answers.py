@@ -13,6 +13,7 @@ from helperscripts.hands import Times
 from helperscripts.journal_lines import printable, sentence
 from helperscripts.life import Life
 from helperscripts.screen import ago, flow, table
+from helperscripts.sequel import since
 
 if TYPE_CHECKING:
     from helperscripts.retrospect import Known
@@ -47,16 +48,16 @@ def node_lines(told: Explanation, node: int) -> list[str]:
                                  f"{heart.boot or 'unknown'}"))  # fmt: skip
         for kind, run in sorted(heart.runs.items()):
             same = heart.same.get(kind)
-            since = f", the same since {times.told(same)}" if same is not None else ""
+            lasts = f", the same since {times.told(same)}" if same is not None else ""
             doing = printable(heart.doing.get(kind, ""))
-            rows.append((kind, f"began {times.told(run.began)}{since}: {doing}"))
+            rows.append((kind, f"began {times.told(run.began)}{lasts}: {doing}"))
     elif told.now is not None:
         rows.insert(0, ("heard", "never"))
     for number in told.numbers():
         last = told.seen.last.get(number)
         if last is not None and last.noted.node == node:
             rows += [("decided", line) for line in told.decided(number)]
-            rows.append(("since", told.since(number)))
+            rows.append(("since", since(told, number)))
     entry = told.seen.rounds.get(node)
     if entry is not None:
         rows.append(("judged", f"{times.told(entry.written)}: {sentence(entry)}"))
@@ -135,7 +136,7 @@ def _share(told: Explanation, number: int) -> list[str]:
         else:
             rows.append(("bound by", "nothing but the number itself"))
         rows.append(("stands in", f"{last.noted.key}" + (f", line {last.noted.line}" if last.noted.line > 1 else "")))
-        rows.append(("since", printable(told.since(number))))
+        rows.append(("since", printable(since(told, number))))
     return table((f"share {number}", ""), _once(rows))
 
 

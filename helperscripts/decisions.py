@@ -29,11 +29,17 @@ class Decision:
     plan: Plan
     done: tuple[Done, ...]
     ages: Mapping[str, float] = field(default_factory=dict)  # of the shares' documents as read, where recorded
+    lease: float | None = None  # its length then, in seconds
 
     @property
     def share(self) -> int:
         """The share it was about."""
         return self.inputs.fleet.share
+
+    def age(self, share: int) -> float | None:
+        """How old this share's document was when it was over; None where that is not recorded."""
+        wrote = share == self.share and bool(self.plan.steps) and self.noted.entry.get("mode") != "observe"
+        return 0.0 if wrote else self.ages.get(str(share))
 
     @property
     def run(self) -> int | None:
@@ -80,6 +86,7 @@ def decisions_of(noted: Noted, known: Container[int] = ()) -> Iterator[Decision 
                 from_plain(Plan, turn["plan"], "plan"),
                 tuple(from_plain(Done, each, "done") for each in turn.get("done") or ()),
                 {str(k): float(v) for k, v in (turn.get("ages") or {}).items()},
+                float(turn["lease"]) if "lease" in turn else None,
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             yield None  # of another version, or changed: `history --verify` names it

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from autoscaler.lease import GRACE
 from autoscaler.node import Heartbeat
 from autoscaler.outcome import Done, Outcome
 from autoscaler.share import Share
@@ -14,9 +13,9 @@ from autoscaler.webserver import COMING
 from helperscripts.bounds import Bound, bounds_of, wish_of
 from helperscripts.decisions import Decision
 from helperscripts.hands import Hands, Times, hands_of
-from helperscripts.journal_lines import printable, sentence
+from helperscripts.journal_lines import printable
 from helperscripts.retrospect import Known, Retrospect
-from helperscripts.screen import ago
+from helperscripts.sequel import since
 from helperscripts.survey import Survey
 from utilities.instant import Instant, to_text
 
@@ -84,13 +83,24 @@ class Explanation:
             return None
         share, read = found
         view = next(d for d in self.seen.views if d.inputs.fleet.at == read)
-        age = view.ages.get(str(number))
-        hands = hands_of(share, None if age is None else age, read, self.length, self.times)
+        age, length = view.age(number), view.lease or self.length
+        hands = hands_of(share, age, read, length, self.times)
         end = "" if age is not None else "; when its lease ended is not written down"
-        return Hands(
-            hands.holder, hands.host, hands.epoch, hands.taken, hands.ends,
-            f"{hands.told}{end}; as node {view.noted.node} read it at {self.times.told(read)}",
-        )  # fmt: skip
+        told = f"{hands.told}{end}; as node {view.noted.node} read it at {self.times.told(read)}{self._still(share)}"
+        return Hands(hands.holder, hands.host, hands.epoch, hands.taken, hands.ends, told)
+
+    def _still(self, share: Share) -> str:
+        """Until when it is known to have stayed in these hands."""
+        hands = (share.share, share.holder, share.epoch)
+        if hands in {(s.share, s.holder, s.epoch) for s in self.seen.present}:
+            return ", and it still is"
+        later = [
+            d.inputs.fleet.at
+            for d in self.seen.later
+            for s in d.inputs.fleet.shares
+            if (s.share, s.holder, s.epoch) == hands
+        ]
+        return f", and it still was at {self.times.told(max(later))}" if later else ""
 
     def came(self, number: int) -> str:
         """How this share came into the hands it is in, where the Journal tells."""
@@ -129,7 +139,8 @@ class Explanation:
         told += [f"- {line}" for line in self._deeds(last)]
         later = [d for d in reversed(self.seen.work.get(number, [])) if d.done]
         for each in later[-3:]:
-            told.append(f"{self._who(each)}, finishing what was begun:")
+            word = "healing" if each.noted.kind == "round" else "finishing what was begun"
+            told.append(f"{self._who(each)}, {word}:")
             told += [f"- {line}" for line in self._deeds(each)]
         return told
 
@@ -154,63 +165,6 @@ class Explanation:
         if last.noted.entry.get("mode") == "observe":
             found = (Bound("observe", "mode was observe: all is decided and nothing is done"), *found)
         return found
-
-    def since(self, number: int) -> str:
-        """Why there was nothing since that decision, or what came next."""
-        last = self.seen.last.get(number)
-        if last is None or last.noted.node is None:
-            return ""
-        node, after = last.noted.node, self.seen.next.get(number)
-        parts = [self._broken(last)] if self._broken(last) else []
-        if after is not None:
-            same = (after.run or 0) - (last.run or 0) - 1 if after.noted.node == node else 0
-            if same > 0:
-                parts.append(f"{_runs(same)} between decided the same or could not decide")
-            parts.append(
-                f"the next that differs is of {self.times.told(after.noted.written)}, by node {after.noted.node}: "
-                f"{sentence(after.noted).removeprefix(f'{last.inputs.because}; ')}"
-            )
-            return "; ".join(parts)
-        holder = self._holder(number, node)
-        if holder != node:
-            parts.append(f"it went to node {holder}, whose cycles have written no decision on it yet")
-        return "; ".join([*parts, *self._pulse(last, holder)])
-
-    def _holder(self, number: int, node: int) -> int:
-        share = next((s for s in self.now.shares if s.share == number), None) if self.now is not None else None
-        return share.holder if share is not None and share.holder else node
-
-    def _broken(self, last: Decision) -> str:
-        """The Cycle that was broken off after this decision and before the instant, where the Journal tells."""
-        found = self.seen.broken.get((last.noted.node or 0, "cycle"))
-        if found is None or found.written is None or last.noted.written is None or found.written < last.noted.written:
-            return ""
-        return f"at {self.times.told(found.written)}: {sentence(found)}"
-
-    def _pulse(self, last: Decision, holder: int) -> Iterator[str]:
-        """From the heartbeat: an entry is written only when a decision differs, a beat by every run."""
-        heart = self.hearts.get(holder)
-        if heart is None or heart.heard is None:
-            yield f"node {holder} was not heard since"
-            return
-        run = heart.runs.get("cycle")
-        number = run.number if run is not None else 0
-        same = number - (last.run or number) if holder == last.noted.node else 0
-        known = self.now.at if self.now is not None else None
-        heard = f"{ago(known - heart.heard)} ago" if known is not None else f"at {self.times.told(heart.heard)}"
-        silent = known is not None and known - heart.heard > self.length + GRACE
-        code = heart.codes.get("cycle", 0)
-        doing = printable(heart.doing.get("cycle", "").removeprefix(f"{last.inputs.because}; "))
-        until = "" if self.now is not None else " until now"
-        if same > 0 and not code:
-            yield f"the same decision{until}, {_runs(same)} since, the last said: {doing}"
-        elif same > 0:
-            yield f"{_runs(same)} since, the last ended with {code}: {doing}"
-        elif code and heart.heard > (last.noted.written or 0.0) + 1.0:
-            yield f"its last cycle ended with {code}: {doing}"
-        elif not silent:
-            yield "that was its last cycle"
-        yield f"node {holder} was last heard {heard}" + (": it does not act" if silent else "")
 
     def missing(self) -> list[str]:
         """What the Journal lacks to answer, exactly."""
@@ -281,12 +235,8 @@ class Explanation:
                 ],
                 "bound": [{"word": b.word, "told": b.told} for b in self.bound(number)],
             },
-            "since": self.since(number),
+            "since": since(self, number),
         }  # fmt: skip
-
-
-def _runs(number: int) -> str:
-    return f"{number} cycle{'' if number == 1 else 's'}"
 
 
 def _came(done: Done | None, decision: Decision) -> str:

@@ -33,9 +33,9 @@ class Known(NamedTuple):
 
 @dataclass
 class Retrospect:
-    """`last` and `next` are Cycles' decisions on size by share, `work` the turns that finished what was begun since
-    the last, the newest first; `rounds` the last Round by node, `broken` by node and kind the last run that was
-    broken off, `told` the last entry of other kinds; `faults` what could not be read on the way.
+    """`last` and `next` are Cycles' decisions on size by share, `work` the turns since the last that healed or
+    finished what was begun, the newest first; `rounds` the last Round by node, `broken` by node and kind the last
+    run that was broken off, `told` the last entry of other kinds; `faults` what could not be read on the way.
     """
 
     at: Instant
@@ -163,9 +163,9 @@ def _hear(seen: Retrospect, noted: Noted) -> None:
     for decision in (d for d in reversed(found) if d is not None):
         if all(decision.share != known.share for known in seen.views):
             seen.views.append(decision)
-        if kind != "cycle" or decision.share in seen.last:
+        if decision.share in seen.last:
             continue
-        if decision.inputs.resize:
+        if kind == "cycle" and decision.inputs.resize:
             seen.last[decision.share] = decision
         else:
             seen.work.setdefault(decision.share, []).append(decision)

@@ -194,7 +194,7 @@ def _node(seen: Survey, heart: Heartbeat) -> list[tuple[str, ...]]:
         run = heart.runs.get(kind)
         last = kind if run is None else f"{kind} {ago(seen.at - run.began)} ago"
         # The wish stands above already.
-        rows.append((*(("", "", "") if rows else who), last, doing.removeprefix(f"{seen.wish.because}; ")))
+        rows.append((*(("", "", "") if rows else who), last, doing.replace(f"{seen.wish.because}; ", "")))
     return rows or [(*who, "-", "")]
 
 

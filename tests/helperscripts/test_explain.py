@@ -21,7 +21,6 @@ from helperscripts.bounds import bounds_of, wish_of
 from helperscripts.retrospect import look_back
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
-from providerscripts.store.journal import StoreJournal
 from tests.autoscaler.test_decision import NOW, inputs, record, share
 from tests.autoscaler.test_plan_is_true import disturbed
 from tests.helperscripts.desk import Said, at_rig, call, in_zone
@@ -52,8 +51,6 @@ def told(*argv: str) -> str:
 
 def test_now_it_tells_the_holder_the_lease_the_decision_and_why_nothing_since(rig: Rig) -> None:
     rig.tick()
-    for one in rig.shares():
-        rig.store.put(f"shares/{one.share}.json", one.body())  # as a Cycle renews its lease
     said = told()
     assert said.startswith("Now, 2027-01-15 08:06:00 UTC: 4 wanted, 4 up The number is")
     assert "The number is set by the Profile: 4 in the Profile" in said
@@ -83,19 +80,26 @@ def test_the_lease_that_is_told_is_the_stores(rig: Rig) -> None:
     assert "node 1 was last heard 13 min ago: it does not act" in said
 
 
-def test_a_share_that_changed_hands_says_why(rig: Rig) -> None:
-    taken = rig.clock.now()
-    because = "the lease of node 2 ran out"
-    entry = {"share": 2, "from": 2, "to": 1, "epoch": 9, "because": because}
-    StoreJournal(rig.store, 1, rig.clock).write("lease", 7, entry)
-    share = replace(rig.share(2), holder=1, host="host-1", epoch=9, taken=taken)
-    rig.store.put("shares/2.json", share.body())
-    rig.clock.sleep(60.0)
-    for _ in range(3):
+def test_a_share_that_was_taken_over_says_since_when_and_why(rig: Rig) -> None:
+    before = rig.clock.now()
+    for _ in range(6):  # node 2 is gone
+        rig.clock.sleep(60.0)
         rig.cycle(1, once=True)
     said = told("share", "2")
-    assert "held by node 1 (host-1) for node 2 since 08:05:00, epoch 9, lease until " in said
-    assert f"came to it 08:05:00, from node 2 to node 1: {because}" in said
+    assert "held by node 1 (host-1) for node 2 since 08:" in said
+    assert ", from node 2 to node 1: the lease of node 2 ran out" in said
+    assert "cycle of node 1: nothing to do" in said
+    assert "its last cycle" in said or "the last said: share 2 of 2: 2 wanted, 2 up: nothing to do" in said
+    assert "held by node 2 (host-2) since " in told("share", "2", "--at", to_text(before))
+    assert "holds share 1: " in told("node", "1")
+    assert "share 2: node 1 (host-1) for node 2" in told("node", "1")
+    status = call("status").out
+    assert "node 1 serves share 2 for node 2 since " in status
+    assert "node 2 was last heard " in status
+    assert call("status", "--check").code == 1
+    verified = call("history", "--verify", "--json").json
+    assert (verified["differs"], verified["unreadable"], verified["apart"]) == (0, 0, 0)
+    assert call("history", "--verify", "--json", "--kind", "lease").json["agrees"] >= 1
 
 
 def test_a_webserver_nobody_could_build_is_explained_by_what_bound_it(rig: Rig) -> None:
@@ -121,7 +125,8 @@ def test_then_is_told_from_the_journal_alone(rig: Rig) -> None:
     assert "4 wanted, 4 up" in said.splitlines()[0]
     assert "the next that differs is of 08:" in said
     assert "share 1 of 2: 1 wanted, 2 up" in said
-    assert "when its lease ended is not written down" in said
+    assert ", lease until 08:" in said
+    assert " read it at 08:" in said
     plain = explain("--json", "--at", to_text(then)).json
     assert [w["name"] for w in plain["webservers"]] == before
     assert {w["state"] for w in plain["webservers"]} == {"up"}
