@@ -12,7 +12,7 @@ from autoscaler.fleet import Inputs
 from autoscaler.gate import Gate, SwitchedOff
 from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Step
-from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order, Server, ServerState
 from autoscaler.share import Share
 from autoscaler.tend import tripped
@@ -37,6 +37,7 @@ class Builds:
         self._book = book
         self._time = time
         self._gate = gate
+        self._posted: dict[str, Server | Exception] = {}  # by name, for this process: what was answered
 
     def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
         """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""
@@ -47,8 +48,7 @@ class Builds:
         at_once = self._deployment.rules.builds_at_once
         for first in range(0, len(intents), at_once):
             batch = intents[first : first + at_once]
-            limit = self._world.provider.traits.http_timeout + 5.0
-            answers = self._world.crew.all({s.name: self._post(s) for s in batch}, limit)
+            answers = self._answers(batch)
             if any(_doubtful(answer) for answer in answers.values()):
                 # Our clock may have stood still meanwhile: the wait is counted from a date heard after the answer.
                 self._book.open()
@@ -59,22 +59,40 @@ class Builds:
             out += [done for done, _ in results]
         return out
 
-    def _post(self, step: Step) -> Callable[[], Server]:
+    def _answers(self, batch: Sequence[Step]) -> dict[str, Server | Exception]:
+        """Of each name's one post. What could not be written of an earlier one is not asked for again."""
+        given_up = False
+
+        def job(step: Step) -> Callable[[], Server]:
+            order = self._order(step)
+
+            def post() -> Server:
+                self._gate.enter(Kind.CREATE, step.healing)
+                if given_up:
+                    raise ProviderUnreachable("given up before it left")
+                self._posted[step.name] = Doubtful("no answer yet")
+                return self._world.provider.create(order)
+
+            return post
+
+        fresh = {s.name: job(s) for s in batch if s.name not in self._posted}
+        try:
+            answers = self._world.crew.all(fresh, self._world.provider.traits.http_timeout + 5.0) if fresh else {}
+        finally:
+            given_up = True  # one that still hangs before its post does not send it any more
+        self._posted |= {name: answer for name, answer in answers.items() if name in self._posted}
+        return {s.name: answers[s.name] if s.name in answers else self._posted[s.name] for s in batch}
+
+    def _order(self, step: Step) -> Order:
         spec = dict(self._deployment.server)
 
         def word(key: str) -> str:
             return str(spec.pop(key, ""))
 
-        order = Order(
+        return Order(
             step.name, self._deployment.pool, step.name, word("image"), word("size"), word("region"),
             word("user_data"), spec,
         )
-
-        def post() -> Server:
-            self._gate.enter(Kind.CREATE, step.healing)
-            return self._world.provider.create(order)
-
-        return post
 
     def _created(self, step: Step, answer: Server | Exception) -> tuple[Done, Record]:
         old = self._book.share.records[step.name]

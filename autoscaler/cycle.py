@@ -19,7 +19,7 @@ from autoscaler.errand import Errand
 from autoscaler.fleet import Fleet, Inputs, Run
 from autoscaler.handover import Handover
 from autoscaler.holding import Holding, blank_share
-from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat
+from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat, watched
 from autoscaler.observe import Wish, boot_trouble, fleet_seen, read_wish
 from autoscaler.outcome import Done, Report
 from autoscaler.plan import Kind, Plan
@@ -59,8 +59,9 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> list[tuple[In
     heart = read_heartbeat(found.body, key_of(node.ordinal)) if found else Heartbeat(node.ordinal)
     last, now = heart.runs.get("cycle"), cycle.time.now()
     run = Run(last.number + 1 if last else int(now * 1000), now)
-    cycle.heart = replace(heart, runs={**heart.runs, "cycle": run})
     wish, roll = cycle.wish(), cycle.roll()
+    heart = watched(heart, cycle.time.now(), deployment.lease)
+    cycle.heart = replace(heart, runs={**heart.runs, "cycle": run})
     fleet = Fleet(cycle.time.now(), node.ordinal, roll.shares, world.provider.list())
     out = []
     for duty in cycle.duties(roll, wish, fleet):

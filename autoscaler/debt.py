@@ -56,7 +56,10 @@ class Debt:
         if not trouble and switch is not None and switch.forbids("reboot"):
             trouble = switch.sentence()
         lease = self._lease(boot)
-        trouble = trouble or self._alone(nodes) or (lease.take() if nodes > 1 else "")
+        trouble = trouble or self._alone(nodes)
+        if not trouble and cycle.world.store.conditional is Conditional.YES:
+            # Also where the Profile says 1: nodes too many are there until their shares are empty.
+            trouble = lease.take()
         if trouble:
             cycle.tell(f"the reboot is still owed: {trouble}")
             return False

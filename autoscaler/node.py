@@ -16,7 +16,7 @@ from utilities.errors import DocumentFault, HeldElsewhere
 from utilities.instant import Instant, from_text, to_text
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["Heartbeat", "Node", "Pulse", "beat", "key_of", "node_of", "read_heartbeat"]
+__all__ = ["Heartbeat", "Node", "Pulse", "beat", "key_of", "node_of", "read_heartbeat", "watched"]
 
 FORMAT = 1
 _KEY = re.compile(r"nodes/([1-9][0-9]{0,2})\.json")
@@ -77,6 +77,14 @@ def read_heartbeat(body: bytes, where: str) -> Heartbeat:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 
 
+def watched(before: Heartbeat, now: Instant, lease: float) -> Heartbeat:
+    """With since when this node has been there: who was not heard for a lease's length begins to listen anew."""
+    gap = before.heard is None or expired(now - before.heard, lease)
+    if not gap and before.watching is not None:
+        return before
+    return replace(before, watching=from_text(to_text(now)))
+
+
 class Pulse:
     """This node's heartbeat in the hands of one run of `kind`, cycle or round.
 
@@ -108,7 +116,7 @@ class Pulse:
             self._last = before.runs.get(self._kind)
             # Without a heartbeat the count begins at the time: a number that an earlier run had is never had again.
             self._ours = Run(self._last.number + 1 if self._last else int(now * 1000), now)
-        return replace(self._watched(before), runs={**before.runs, self._kind: self._ours})
+        return replace(watched(before, self._time.now(), self._lease), runs={**before.runs, self._kind: self._ours})
 
     def beat(self, **changes: object) -> Heartbeat:
         """Write what changed since the last beat, this run's number among it.
@@ -121,7 +129,7 @@ class Pulse:
         for _ in range(10):
             before, version = self._seen or self._read()
             self._alone(before)
-            ours = self._watched(self._numbered(before))
+            ours = watched(self._numbered(before), self._time.now(), self._lease)
             after = _beaten(ours, self._time.now(), self._node, dict(changes))
             body = (json.dumps(to_plain(after) | {"format": FORMAT}, indent=1, sort_keys=True) + "\n").encode()
             self._seen = None  # until it is certain what lies there
@@ -149,14 +157,6 @@ class Pulse:
             self._seen = read_heartbeat(found.body, self._key), found.version
         self._alone(self._seen[0])
         return self._seen
-
-    def _watched(self, before: Heartbeat) -> Heartbeat:
-        """With since when this node has been there: who was not heard for a lease's length begins to listen anew."""
-        now = self._time.now()
-        gap = before.heard is None or expired(now - before.heard, self._lease)
-        if not gap and before.watching is not None:
-            return before
-        return replace(before, watching=from_text(to_text(now)))
 
     def _numbered(self, before: Heartbeat) -> Heartbeat:
         """With our run in it; HeldElsewhere while uncounted, when its number may be another's by now."""

@@ -49,7 +49,7 @@ def test_killed_while_it_waits_the_decision_and_the_debt_are_written() -> None:
         rig.cycle()
     rig.clock.sleep = original  # type: ignore[method-assign]
     assert [len(e["turns"][0]["plan"]["steps"]) for e in journal(rig)] == [4]  # type: ignore[index]
-    assert rig.share().reboot == "boot-1"
+    assert rig.heart().owes == "boot-1"
     rig.wrap = lambda world: world
     rig.clock.sleep(60)
     report = rig.cycle()

@@ -21,6 +21,7 @@ def grown() -> Rig:
     rig.clock.sleep(700)  # long after its last boot, so that it may reboot again
     rig.settle()
     rig.clock.sleep(700)
+    rig.round(2)  # node 2 is heard, so that node 1 may reboot
     rig.want(5)
     return rig
 
@@ -32,6 +33,7 @@ def shrinking() -> Rig:
     rig.clock.sleep(700)  # long after its last boot, so that it may reboot again
     rig.settle()
     rig.clock.sleep(700)
+    rig.round(2)  # node 2 is heard, so that node 1 may reboot
     rig.want(2)
     return rig
 

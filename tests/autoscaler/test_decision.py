@@ -58,7 +58,7 @@ def inputs(
         "limits": Limits(),
         "rules": Rules(removals_per_cycle=1.0, removals=100),
         "traits": Traits(),
-        "runs": {"cycle": Run(7, NOW)},
+        "runs": {"1/cycle": Run(7, NOW)},
         "reboot": "not in this test",
     }
     return Inputs(fleet, 1, ME, "web", wanted, f"{wanted} wanted", **(plain | more))  # type: ignore[arg-type]

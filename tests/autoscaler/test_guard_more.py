@@ -51,7 +51,7 @@ def hands(rig: Rig) -> tuple[Deeds, Reconciling]:
     book = Book(rig.store, time, blank_share(rig.node(1)))
     book.open()
     world = rig.world(1)
-    deeds = Deeds(world, rig.deployment, book, time, Gate(rig.store, time), lambda _: None)
+    deeds = Deeds(world, rig.deployment, book, time, Gate(rig.store, time, book), lambda _: None)
     return deeds, Reconciling(world, rig.deployment, time, deeds)
 
 

@@ -35,7 +35,7 @@ def deeds(rig: Rig) -> Deeds:
     time = StoreClock(rig.clock)
     book = Book(rig.store, time, blank_share(rig.node(1)))
     book.open()
-    return Deeds(rig.world(1), rig.deployment, book, time, Gate(rig.store, time), lambda _: None)
+    return Deeds(rig.world(1), rig.deployment, book, time, Gate(rig.store, time, book), lambda _: None)
 
 
 def edit(rig: Rig, name: str, **changes: Any) -> None:

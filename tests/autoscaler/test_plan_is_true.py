@@ -61,6 +61,11 @@ def entries(rig: Rig) -> list[dict]:
     return [dict(e) for e in rig.world(1).journal.read()]
 
 
+def turns_of(told: list[dict], node: int) -> list[dict]:
+    """The first turns of this node's Cycles."""
+    return [e["turns"][0] for e in told if e["kind"] == "cycle" and e["node"] == node and e.get("turns")]
+
+
 @pytest.mark.parametrize("block", range(4))
 def test_the_steps_of_plan_are_the_steps_of_the_next_cycle(block: int) -> None:
     told, stepped = 0, 0
@@ -68,23 +73,25 @@ def test_the_steps_of_plan_are_the_steps_of_the_next_cycle(block: int) -> None:
         rig = disturbed(seed)
         node = 1 + seed % rig.nodes
         before = dict(rig.provider.calls), rig.store.keys("")
-        _, plan = plan_only(rig.world(node), rig.deployment, rig.node(node))
+        planned = plan_only(rig.world(node), rig.deployment, rig.node(node))
+        plans = {inputs.fleet.share: plan for inputs, plan in planned}
         reading = {"list", "get"}
         after = {k: v for k, v in rig.provider.calls.items() if k not in reading}
         assert after == {k: v for k, v in before[0].items() if k not in reading}, "plan changed the world"
         assert rig.store.keys("") == before[1], "plan wrote to the Store"
         count = len(entries(rig))
         rig.cycle(node, once=True)
-        fresh = entries(rig)[count:]
-        fresh = [e for e in fresh if e["kind"] == "cycle"]
-        if not fresh:  # the same decision as the last one, which stands in the Journal
-            same = [e for e in entries(rig) if e["kind"] == "cycle" and e["node"] == node][-1]
-            assert same["turns"][0]["plan"]["steps"] == [to_plain(s) for s in plan.steps], f"seed {seed}"
-            continue
-        told += 1
-        stepped += bool(plan.steps)
-        assert fresh[0]["turns"][0]["plan"]["steps"] == [to_plain(s) for s in plan.steps], f"seed {seed}"
-        assert fresh[0]["turns"][0]["plan"]["because"] == plan.because, f"seed {seed}"
+        turns = {t["inputs"]["fleet"]["share"]: t for t in turns_of(entries(rig)[count:], node)}
+        assert set(turns) <= set(plans), f"seed {seed}: a share was served that plan did not name"
+        for share, plan in plans.items():
+            # What is missing is the same decision as the last one, which stands in the Journal.
+            last = [t for t in turns_of(entries(rig), node) if t["inputs"]["fleet"]["share"] == share][-1]
+            assert turns.get(share, last)["plan"]["steps"] == [to_plain(s) for s in plan.steps], f"seed {seed}"
+            told += share in turns
+            stepped += share in turns and bool(plan.steps)
+            if share in turns:
+                assert turns[share]["plan"]["because"] == plan.because, f"seed {seed}"
+    assert told > stepped
     assert stepped > 10, "the worlds were too quiet to show anything"
 
 

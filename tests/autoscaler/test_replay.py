@@ -111,7 +111,7 @@ def test_an_operator_who_comes_in_between_is_not_overruled() -> None:
 def test_plan_says_it_writes_nothing_and_has_the_steps_of_the_next_cycle(entry: Entry) -> None:
     rig = missed(entry)
     before = rig.store.get(KEY).version, rig.store.keys("")
-    inputs, plan = plan_only(rig.world(1), rig.deployment, rig.node(1))
+    ((inputs, plan),) = plan_only(rig.world(1), rig.deployment, rig.node(1))
     assert (rig.store.get(KEY).version, rig.store.keys("")) == before
     assert inputs.wanted == 4
     assert f"entry {entry.name} of Fri 2027-01-15 09:30 Europe/Berlin, 40 min late: 4" in plan.because

@@ -8,7 +8,8 @@ from typing import Any
 
 from autoscaler.cycle import run_cycle
 from autoscaler.deployment import Adapter, Deployment, Mode, Rules
-from autoscaler.node import Node
+from autoscaler.node import Heartbeat, Node, read_heartbeat
+from autoscaler.node import key_of as heartbeat_key
 from autoscaler.outcome import Report
 from autoscaler.ports import Target
 from autoscaler.profile import KEY, Profile, new_profile, read_profile
@@ -229,6 +230,10 @@ class Rig:
     def share(self, k: int = 1) -> Share:
         found = self.store.get(key_of(k))
         return read_share(found.body, key_of(k)) if found else Share(k, k)
+
+    def heart(self, k: int = 1) -> Heartbeat:
+        found = self.store.get(heartbeat_key(k))
+        return read_heartbeat(found.body, heartbeat_key(k)) if found else Heartbeat(k)
 
     def share_names(self) -> list[str]:
         """Names in share 1 as the Store has them, read past any port."""
