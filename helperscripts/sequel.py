@@ -23,7 +23,7 @@ def since(told: Explanation, number: int) -> str:
     if last is None or last.noted.node is None:
         return ""
     node, after = last.noted.node, told.seen.next.get(number)
-    parts = [_broken(told, last)] if _broken(told, last) else []
+    parts = [broken] if (broken := _broken(told, last)) else []
     if after is not None:
         same = (after.run or 0) - (last.run or 0) - 1 if after.noted.node == node else 0
         if same > 0:
@@ -47,6 +47,9 @@ def _holder(told: Explanation, number: int, node: int) -> int:
 def _broken(told: Explanation, last: Decision) -> str:
     """The Cycle that was broken off after this decision and before the instant, where the Journal tells."""
     found = told.seen.broken.get((last.noted.node or 0, "cycle"))
+    heart = told.hearts.get(last.noted.node or 0)
+    if told.now is not None and heart is not None and heart.codes.get("cycle"):
+        return ""  # its heart says so itself
     if found is None or found.written is None or last.noted.written is None or found.written < last.noted.written:
         return ""
     return f"at {told.times.told(found.written)}: {sentence(found)}"
