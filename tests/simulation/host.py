@@ -25,6 +25,7 @@ class Host:
         self.frozen_until = 0.0
         self.froze_at = 0.0
         self.up = True
+        self.doomed = False  # it dies for good
         self.rebooting = False  # asked to, and not yet back
         self.deeds = 0  # creates, withdrawals and destroys since it booted
         self.boots = 1
@@ -66,7 +67,8 @@ class Host:
         realm.trace.note(self.name, f"{why}, back in {seconds:.0f} s")
         for process in list(self.running.values()):
             process.kill()
-        realm.time.at(realm.time.now + seconds, self._boot)
+        if seconds < 1e9:
+            realm.time.at(realm.time.now + seconds, self._boot)
 
     def _boot(self) -> None:
         self.boots += 1

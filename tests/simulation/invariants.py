@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tests.simulation.process import Process
     from tests.simulation.world import Realm
 
-__all__ = ["Judge"]
+__all__ = ["TAKEOVER", "Judge"]
 
 TAKEOVER = find_spec("autoscaler.holding") is not None
 _QUIET = frozenset({State.UP, State.GONE, State.LAPSED})
@@ -332,7 +332,8 @@ class Judge:
             return  # who stood still between its look and this cannot know better
         if busy := [h.name for h in others if h.rebooting]:
             self.found(f"{process.name} reboots while {', '.join(busy)} does")
-        silent = [h.name for h in others if h.number <= self.nodes and self._age(h.number) > realm.shape.lease + 60.0]
+        nodes = min(wish[3] for wish in self._since(process.began))
+        silent = [h.name for h in others if h.number <= nodes and self._age(h.number) > realm.shape.lease + 60.0]
         if silent:
             self.found(f"{process.name} reboots while {', '.join(silent)} is not heard")
 
@@ -365,6 +366,8 @@ class Judge:
             if share is None:
                 if self.desired >= k:
                     out.append(f"share {k} has no document")
-            elif self._age(share.holder or k) > realm.shape.lease:
+            elif share.holder and self._age(share.holder) > realm.shape.lease:
                 out.append(f"share {k} is held by node {share.holder}, which is not heard")
+            elif not share.holder and self._age(k) > realm.shape.lease:
+                out.append(f"share {k} is held by nobody, and node {k} is not heard")
         return out

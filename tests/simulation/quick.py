@@ -26,7 +26,7 @@ import autoscaler.turn
 __all__ = ["quick", "seeded"]
 
 _DOCUMENTS = (autoscaler.share, autoscaler.node)
-_ENTRIES = (autoscaler.turn, autoscaler.round)
+_ENTRIES = tuple(sys.modules[f"autoscaler.{name}"] for name in ("turn", "round", "bulletin"))
 _HOUSE = ("autoscaler.", "tests.simulation.")
 
 

@@ -12,6 +12,7 @@ from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
 from tests.simulation import storms
 from tests.simulation.faults import draw
+from tests.simulation.invariants import TAKEOVER
 from tests.simulation.quick import quick, seeded
 from tests.simulation.world import RULES, Realm, Shape
 
@@ -83,6 +84,10 @@ def _played(seed: int, trace: bool, verbose: bool) -> Outcome:
         mishaps += draw(chance, 12, (20.0, 60.0, 120.0, 200.0, 300.0), ("freeze",))
     realm.mishaps.plan(mishaps)
     _storms(realm, chance, violent)
+    if TAKEOVER and shape.nodes > 1 and chance.random() < 0.2:  # one node is lost for good
+        lost, when = realm.hosts[chance.randint(1, shape.nodes)], chance.uniform(0.0, violent)
+        lost.doomed = True
+        realm.time.at(when, lambda: lost.crash(float("inf"), "IS LOST"))
     realm.time.run(violent)
     if not realm.time.stopped:
         _peace(realm, chance)
@@ -121,7 +126,7 @@ def _storms(realm: Realm, chance: Random, violent: float) -> None:
         time.at(moment(), lambda: storms.ask(realm, storms.bound(shape.most), relative=True))
     if chance.random() < 0.3:
         for _ in some(3):
-            number = chance.randint(1, shape.nodes)
+            number = chance.randint(1, shape.nodes + (1 if TAKEOVER and chance.random() < 0.2 else 0))
             time.at(moment(), lambda n=number: storms.ask(realm, storms.share_out(n), relative=True))
     for _ in some(2):
         health = chance.choice((Health.SICK, Health.DEAD, Health.FROZEN))
@@ -165,6 +170,8 @@ def _peace(realm: Realm, chance: Random) -> None:
         host.cuts.clear()
         host.blind_until = min(host.blind_until, realm.time.now)
         host.skew = host.lost
+    if all(realm.hosts[k].doomed for k in range(1, realm.judge.nodes + 1) if k in realm.hosts):
+        storms.ask(realm, storms.share_out(realm.shape.nodes), relative=True)  # nobody else may take what they had
     ill = [m for m in realm.vendor.machines() if m.ailment is not Health.HEALTHY]
     for machine in ill[1:]:
         realm.judge.ails(machine, Health.HEALTHY)

@@ -7,7 +7,6 @@ import pytest
 from tests.simulation.script import Play
 
 
-@pytest.mark.xfail(strict=True, reason="`left` is taken from a clock that stood still")
 @pytest.mark.parametrize("late", [10.0, 19.0])
 def test_a_doubt_is_dated_after_a_freeze_and_not_by_the_clock_that_stood_still(late: float) -> None:
     play = Play(nodes=1, wanted=1, most=1, boot=40.0, poll=5.0)
@@ -19,7 +18,6 @@ def test_a_doubt_is_dated_after_a_freeze_and_not_by_the_clock_that_stood_still(l
     assert play.violations == []
 
 
-@pytest.mark.xfail(strict=True, reason="T is counted though it has not even left")
 def test_a_create_that_has_not_left_when_its_crew_gives_up_is_counted_until_it_cannot_leave() -> None:
     play = Play(nodes=1, wanted=2, most=2, boot=40.0, poll=5.0)
     one = play.start(1, "cycle")
@@ -33,7 +31,6 @@ def test_a_create_that_has_not_left_when_its_crew_gives_up_is_counted_until_it_c
     assert play.violations == []
 
 
-@pytest.mark.xfail(strict=True, reason="the wait takes it for unposted")
 def test_what_became_of_a_post_could_not_be_written_and_it_is_not_posted_again() -> None:
     play = Play(nodes=1, wanted=1, most=3, poll=5.0)
     one = play.start(1, "cycle").drop("provider.create")
