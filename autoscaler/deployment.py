@@ -138,6 +138,10 @@ def read_deployment(document: Document) -> Deployment:
     if least > most:
         limits.fault("min", f"min {least} is above max {most}")
     limits.unknown()
+    tick = top.some_seconds("tick", 60.0)
+    lease = top.some_seconds("lease", max(180.0, 3 * tick))
+    if lease < 2 * tick:
+        top.fault("lease", f"{lease:.0f} s runs out between two ticks of {tick:.0f} s: write {3 * tick:.0f} s")
     rules = _rules(top.section("rules"))
     ladder = _ladder(top.section("ladder"))
     deployment = Deployment(
@@ -156,9 +160,9 @@ def read_deployment(document: Document) -> Deployment:
         control=_control(top),
         drain=top.seconds("drain", None),
         shutdown=top.text("shutdown", ""),
-        tick=top.some_seconds("tick", 60.0),
+        tick=tick,
         poll=top.some_seconds("poll", 10.0),
-        lease=top.some_seconds("lease", 180.0),
+        lease=lease,
         skew=top.some_seconds("skew", 20.0),
         round_budget=top.some_seconds("round_budget", 50.0),
         schedule=read_entries(top.section("schedule")),

@@ -27,3 +27,10 @@ def test_a_misspelt_key_is_refused_with_its_line(more: str, said: str) -> None:
     with pytest.raises(DocumentFault) as caught:
         read_deployment(read_yaml(GOOD + more, "d"))
     assert said in str(caught.value)
+
+
+def test_a_lease_outlives_two_ticks() -> None:
+    start = "pool: web\nprovider: {name: memory}\n"
+    assert read_deployment(read_yaml(start + "tick: 120\n", "d")).lease == 360
+    with pytest.raises(DocumentFault, match="lease.*two ticks|runs out between two ticks"):
+        read_deployment(read_yaml(start + "tick: 120\nlease: 200\n", "d"))
