@@ -276,12 +276,12 @@ CORE: tuple[Guard, ...] = (
         (VERDICT + "dead_needs_its_strikes_apart",),
     ),
     Guard(
-        "strikes consecutive: of one still admitted",
+        "strikes consecutive",
         "A good Round takes the strikes back.",
         "autoscaler/judging.py",
         'after = replace(after, strikes=0, struck=None, reason="well again")',
         'after = replace(after, reason="well again")',
-        (VERDICT + "a_good_round_takes_the_strikes_back",),
+        (VERDICT + "a_good_round_takes_the_strikes_back", FAILURES + "a_second_strike_must_follow_the_first"),
     ),
     Guard(
         "who answers serving is never dead",

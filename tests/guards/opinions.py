@@ -104,6 +104,22 @@ OPINIONS: tuple[Guard, ...] = (
         "        if False:\n",
         (OPINION + "what_is_not_one_is_refused",),
     ),
+    Guard(
+        "a Round answers what others ask",
+        "Else every accusation would wait for ever where two nodes live.",
+        "autoscaler/round.py",
+        "accused = asked_of(theirs, self.node.ordinal)",
+        "accused = asked_of(theirs, self.node.ordinal)[:0]",
+        (ROUND + "who_is_dead_for_everybody_is_accused_answered_and_replaced",),
+    ),
+    Guard(
+        "a Round serves only what is in its hands",
+        "It takes no lease, and touches nobody's share.",
+        "autoscaler/round.py",
+        "ours = [s for s in self.shares if self.in_hand(s)]",
+        "ours = list(self.shares)",
+        (ROUND + "a_round_takes_no_share",),
+    ),
     # --- the brake over the fleet ---
     Guard(
         "brake: over the fleet",

@@ -174,14 +174,6 @@ WORLD: tuple[Guard, ...] = (
         (ORDER + "behind_the_brake_nobody_is_withdrawn_not_even_for_a_moment",),
     ),
     Guard(
-        "strikes consecutive: of one withdrawn",
-        "Who is admitted again begins without strikes.",
-        "autoscaler/deeds.py",
-        '"admitted", served=True, withdrawn=False, strikes=0, struck=None)',
-        '"admitted", served=True, withdrawn=False)',
-        (FAILURES + "a_second_strike_must_follow_the_first",),
-    ),
-    Guard(
         "whom a Cycle took out is not admitted again",
         "The record is read again before a Balancer is set right.",
         "autoscaler/reconciling.py",
@@ -201,8 +193,8 @@ WORLD: tuple[Guard, ...] = (
         "whom a Cycle took out is not judged",
         "A Round reads its share anew before it believes that any fail.",
         "autoscaler/round.py",
-        "            if bulletin.judging.records:  # the climb",
-        "            if False:  # the climb",
+        "        if acting and any(b.judging.records for b in bulletins):\n",
+        "        if False:\n",
         (RACE + "whom_a_cycle_took_out_while_a_round_climbed_is_not_judged_dead",),
     ),
     # --- the Store ---
