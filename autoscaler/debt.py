@@ -80,8 +80,8 @@ class Debt:
     def _alone(self, nodes: int) -> str:
         """Why the others could not do without this node for a while; empty when they can."""
         store, node = self._cycle.world.store, self._cycle.node.ordinal
-        if nodes == 1:
-            return ""
+        if nodes == node == 1:
+            return ""  # one too many, whose share is not empty yet, still asks for the one that is to stay
         if store.conditional is not Conditional.YES:
             return "the Store has no conditional writes, so nobody can see to it that one node reboots at a time"
         heard = Roll((), hearings(store, self._cycle.time)).heard(self._cycle.deployment.lease)
