@@ -105,7 +105,9 @@ def _heading(told: Explanation) -> list[str]:
         lines += flow(f"The number is set by {_set_by(wish.word)}: {printable(wish.told)}", "  ")
     if told.now is not None and told.now.switch is not None:
         lines += flow(f"Now {told.now.switch.sentence()}", "  ", "yellow")
-    if told.now is not None and told.now.deployment.mode.value != "production":
+    for fault in told.now.faults if told.now is not None else ():
+        lines += flow(printable(fault), "  ", "red")
+    if told.now is not None and not told.now.faults and told.now.deployment.mode.value != "production":
         lines += flow(f"Nothing is done: mode is {told.now.deployment.mode}", "  ", "yellow")
     if told.now is not None and told.now.conditional != "yes":
         lines += flow(f"{UNSHARED[0].upper()}{UNSHARED[1:]}", "  ", "yellow")
