@@ -138,8 +138,9 @@ def _storms(realm: Realm, chance: Random, violent: float) -> None:
         k, port = chance.randint(1, shape.nodes), chance.choice(("store", "provider"))
         length = chance.uniform(20.0, 500.0)
         time.at(moment(), lambda: storms.cut(realm, k, port, length))
-    if chance.random() < 0.3:
-        who, long, some_of = chance.randint(1, shape.nodes), chance.uniform(60, 400), chance.choice((None, 1, 1, 2))
+    if chance.random() < 0.4:
+        who, long = chance.randint(1, shape.nodes), chance.uniform(60.0, 400.0)
+        some_of = chance.choice((None, 1, 1, 1, 2))
         time.at(moment(), lambda: storms.blind(realm, who, long, some_of))
     for fault in chance.choices(VENDOR, k=chance.choice((0, 0, 0, 1, 2))):
         verb = "delete" if fault in (Fault.RATE, Fault.UNREACHABLE) and chance.random() < 0.5 else "create"
