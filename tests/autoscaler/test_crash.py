@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from autoscaler.ports import Doubtful
+from autoscaler.softening import Healing, Soft
 from autoscaler.webserver import State
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
@@ -45,14 +48,29 @@ def doubtful() -> Rig:
     return rig
 
 
-def ill() -> Rig:
-    """One of node 1's has one strike and still answers 500: the next Round seals it dead and replaces it."""
+def struck(**more: Any) -> Rig:
+    """One of node 1's has one strike and still answers 500: the next Round accuses it."""
     rig = Rig(nodes=2, wanted=5, ssh=True)
+    rig.deployment = replace(rig.deployment, **more)
     rig.settle()
     rig.provider.ail(rig.up[0], Health.SICK)
     rig.round(1)
     rig.clock.sleep(60)
     return rig
+
+
+def accused(**more: Any) -> Rig:
+    """It is accused, and node 2 hears it dead too: the next Round seals it dead and replaces it."""
+    rig = struck(**more)
+    rig.round(1)
+    rig.round(2)
+    rig.clock.sleep(60)
+    return rig
+
+
+def softened() -> Rig:
+    """The same, but the Deployment says to reboot it first."""
+    return accused(healing=Healing(soft=(Soft.REBOOT,), wait=30.0))
 
 
 def first() -> Rig:
@@ -65,7 +83,9 @@ CASES: dict[str, tuple[Callable[[], Rig], str]] = {
     "cycle that builds": (grown, "cycle"),
     "cycle that removes": (shrinking, "cycle"),
     "cycle with a lost answer": (doubtful, "cycle"),
-    "round that replaces": (ill, "round"),
+    "round that accuses": (struck, "round"),
+    "round that seals and replaces": (accused, "round"),
+    "round that reboots a webserver": (softened, "round"),
 }
 
 
@@ -83,7 +103,7 @@ def calls_of(make: Callable[[], Rig], verb: str) -> list[str]:
 def ends_right(rig: Rig, most: int) -> None:
     """What must hold after any death, once the ticks go on."""
     wanted = rig.wish()
-    rig.settle(60)
+    rig.settle(60, quiet_ticks=5 if rig.ssh else 2)  # an accusation and its answer change no state for some ticks
     assert rig.up == rig.alive == rig.admitted, "a machine without record, or a record without machine"
     assert len(rig.up) == wanted
     assert not rig.names(*(set(State) - {State.UP, State.GONE, State.LAPSED}))
@@ -116,7 +136,7 @@ def test_the_deaths_reach_the_calls_that_matter() -> None:
     reached = {name for make, verb in CASES.values() for name in calls_of(make, verb)}
     assert {
         "store.swap", "store.create", "provider.create", "provider.delete", "provider.list", "balancer.admit",
-        "balancer.withdraw", "machine.reboot", "prober.ask",
+        "balancer.withdraw", "machine.reboot", "prober.ask", "store.put", "provider.reboot",
     } <= reached  # fmt: skip
 
 

@@ -177,10 +177,12 @@ OPINIONS: tuple[Guard, ...] = (
         "a soft action is written before it is done",
         "Killed in between it is not done twice.",
         "autoscaler/treatment.py",
-        "        self._book.change(\n            partial(_written, judging=judging, fates=fates, brake=found.brake, "
+        "        self._book.change(\n"
+        "            partial(_written, judging=judging, fates=fates, brake=found.brake, "
         "refused=refused, barred=barred)\n        )\n        self._softened({n: fates[n] for n in soft})\n",
-        "        self._softened({n: fates[n] for n in soft})\n        self._book.change(\n            partial(_written, "
-        "judging=judging, fates=fates, brake=found.brake, refused=refused, barred=barred)\n        )\n",
+        "        self._softened({n: fates[n] for n in soft})\n        self._book.change(\n"
+        "            partial(_written, judging=judging, fates=fates, brake=found.brake, "
+        "refused=refused, barred=barred)\n        )\n",
         (ROUND + "a_soft_action_is_written_before_it_is_done",),
     ),
     Guard(
