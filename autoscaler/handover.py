@@ -10,7 +10,7 @@ from autoscaler.deployment import Mode
 from autoscaler.duty import Duty
 from autoscaler.errand import Errand
 from autoscaler.holding import Holding
-from autoscaler.roll import Roll, hearings
+from autoscaler.roll import hearings
 from autoscaler.share import Share
 from utilities.plain import to_plain
 
@@ -49,9 +49,11 @@ class Handover:
         away = [h for n, h in errand.holdings.items() if n != errand.node.ordinal and n in served]
         if not away:
             return
-        heard = Roll((), hearings(errand.world.store, errand.time)).heard(errand.deployment.lease)
+        ages = {h.node: h.age for h in hearings(errand.world.store, errand.time)}
         for holding in away:
-            if holding.number not in heard:
+            age, taken = ages.get(holding.number), holding.book.share.taken
+            # A beat of before we took it tells nothing: the share's document and the heartbeat grow old apart.
+            if age is None or taken is None or errand.time.now() - age <= taken:
                 continue
             try:
                 holding.book.free()
