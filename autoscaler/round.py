@@ -29,7 +29,7 @@ from autoscaler.outcome import Done, Outcome, Report
 from autoscaler.ports import Conditional
 from autoscaler.reading import RungName
 from autoscaler.reconciling import Reconciling
-from autoscaler.roll import Roll, hearings
+from autoscaler.roll import Hearing, Roll, hearings
 from autoscaler.rotation import Asking, asking, remembered
 from autoscaler.selfcheck import checked
 from autoscaler.share import Share
@@ -78,12 +78,13 @@ class _Round(Errand):
         heights = self.climbed(up, fleet, accused)
         answering = Answering(self.world.store, self.time, self.node)
         self.said = answering.answered(accused, heights) if acting else []
-        bulletins = self.judged(ours, heights, began, answering)
+        bulletins = self.judged(ours, heights, began, answering, roll.hearings if roll is not None else ())
         done: list[Done] = []
         turns: list[Turned] = []
         if acting and any(b.judging.records for b in bulletins):
             # The climb took its time: whom a Cycle took out meanwhile nobody judges.
-            bulletins = self.judged(self.opened(ours), heights, began, answering)
+            beats = hearings(self.world.store, self.time)
+            bulletins = self.judged(self.opened(ours), heights, began, answering, beats)
         bulletins = checked(self.world, self.deployment, bulletins, self.blind)
         for bulletin in bulletins:
             holding = self.hold(bulletin.share.share)
@@ -170,10 +171,10 @@ class _Round(Errand):
     # Judging
 
     def judged(
-        self, ours: Sequence[Share], heights: Heights, at: Instant, answering: Answering
+        self, ours: Sequence[Share], heights: Heights, at: Instant, answering: Answering, beats: Sequence[Hearing]
     ) -> list[Bulletin]:
         """What is to be concluded of these versions of our shares, of those that are up and were asked."""
-        heard = {h.node for h in hearings(self.world.store, self.time) if not expired(h.age, self.deployment.lease)}
+        heard = {h.node for h in beats if not expired(h.age, self.deployment.lease)}
         numbers = {s.share for s in ours}
         theirs = tuple(count_of(s, s.holder in heard) for s in self.shares if s.share not in numbers)
         known = [judging_of(self.knowing(s, heights, at, answering, heard), _up(s, heights), heights) for s in ours]
