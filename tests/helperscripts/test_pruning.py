@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,16 @@ def test_what_prevents_it_does_not_touch_the_cycle(machine: OperatorMachine) -> 
     (machine.state / "web-1-pruned").rmdir()
     assert machine.run("cycle", "--cron").code == 0
     assert kept(machine.store) == 2
+
+
+def test_opinions_and_evidence_go_when_they_are_as_old(desk: Desk) -> None:
+    store = desk.folder / "store"
+    fill(store, 1, 1)
+    for name, days_ago in (("opinions/ws-web-1-0001/2", 91), ("opinions/ws-web-1-0002/2", 1), ("evidence/a", 91)):
+        path = store / f"{name}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("{}")
+        os.utime(path, (SystemClock().now() - days_ago * DAY,) * 2)
+    prune_journal(Ask(), "web-1")
+    left = sorted(str(p.relative_to(store)) for p in store.rglob("*.json"))
+    assert [name for name in left if name.startswith(("opinions", "evidence"))] == ["opinions/ws-web-1-0002/2.json"]
