@@ -20,6 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from autoscaler.node import read_heartbeat
 from autoscaler.ports import Conditional
 from autoscaler.profile import Profile, read_profile
 from autoscaler.share import Share, key_of, read_share
@@ -136,6 +137,11 @@ class Node(WholeHost):
     def up_seconds(self) -> float:
         """Real seconds since it booted, as its kernel tells it."""
         return float(self.run(["cat", "/proc/uptime"]).out.split()[0])
+
+    def owes_reboot(self) -> bool:
+        """Did a Cycle of its present life earn a reboot that it has not taken?"""
+        found = self.estate.store.get(f"nodes/{self.ordinal}.json")
+        return found is not None and read_heartbeat(found.body, "nodes").owes == self.boot_id()
 
     def own_reboots(self) -> int:
         """How often the kernel said of its end that it was a reboot."""
@@ -308,11 +314,12 @@ rules:
             time.sleep(0.25)
 
     def jump(self, to: str) -> None:
-        """It is HH:MM:SS now. No node's cron sees it happen: all are stopped before and started after."""
+        """It is HH:MM:SS now, if not later. No node's cron sees it happen: all are stopped before, started after."""
         running = [node for node in self.nodes if node.running]
         for node in running:
             node.stop_cron()
-        self.clock.jump(self.clock.at(to))
+        if (at := self.clock.at(to)).timestamp() > self.clock.now():  # stopping them takes its time
+            self.clock.jump(at)
         for node in running:
             node.start_cron()
 

@@ -48,6 +48,6 @@ def cycle(node: Node) -> str:
     """What it said; the node is back from the reboot that it earned."""
     node.wait_for(lambda: node.up_seconds() > 3.5, 30, "the end of rules.uptime")
     said = node.call("autoscaler", "cycle", code=None)
-    node.wait_for(lambda: node.estate.share(node.ordinal).reboot != node.boot_id(), 60, "its reboot")
+    node.wait_for(lambda: not node.owes_reboot(), 60, "its reboot")
     node.wait_up()
     return said
