@@ -10,8 +10,9 @@ from autoscaler.deployment import Mode
 from autoscaler.duty import Duty
 from autoscaler.errand import Errand
 from autoscaler.holding import Holding
-from autoscaler.roll import hearings
+from autoscaler.roll import Hearing, hearings
 from autoscaler.share import Share
+from utilities.instant import Instant
 from utilities.plain import to_plain
 
 __all__ = ["Handover"]
@@ -43,17 +44,17 @@ class Handover:
         return mine
 
     def back(self, served: Collection[int]) -> None:
-        """What is another's and was served goes back once its node is heard: nobody holds it, it is kept for that
-        node. Who is not heard keeps nobody waiting: his share stays in our hands."""
+        """What is another's and was served goes back once its node works again: nobody holds it, it is kept for that
+        node. Who is not heard, or cannot see the fleet, keeps nobody waiting: his share stays in our hands."""
         errand = self._errand
         away = [h for n, h in errand.holdings.items() if n != errand.node.ordinal and n in served]
         if not away:
             return
-        ages = {h.node: h.age for h in hearings(errand.world.store, errand.time)}
+        beats = {h.node: h for h in hearings(errand.world.store, errand.time)}
         for holding in away:
-            age, taken = ages.get(holding.number), holding.book.share.taken
+            beat, taken = beats.get(holding.number), holding.book.share.taken
             # A beat of before we took it tells nothing: the share's document and the heartbeat grow old apart.
-            if age is None or taken is None or errand.time.now() - age <= taken:
+            if beat is None or taken is None or errand.time.now() - beat.age <= taken or not _works(beat, taken):
                 continue
             try:
                 holding.book.free()
@@ -75,3 +76,12 @@ class Handover:
         if duty is not None and duty.claim is not None:
             entry["claim"] = to_plain(duty.claim)
         self._errand.write(entry, kind="lease")
+
+
+def _works(beat: Hearing, since: Instant) -> bool:
+    """Would it take its share? Only a Cycle does, one that sees the fleet: given back to a node whose Cycles do not
+    come, or break off, a share would lie about for a lease's length, each time, and no Round judge it."""
+    if beat.heart is None:
+        return True  # a newer program's beat, say
+    cycle = beat.heart.runs.get("cycle")
+    return cycle is not None and cycle.began >= since and beat.heart.codes.get("cycle", 0) in (0, 6)

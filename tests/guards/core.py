@@ -197,7 +197,7 @@ CORE: tuple[Guard, ...] = (
         "look again for max",
         "While the sum exceeds max, our newest intents are struck out.",
         "autoscaler/look.py",
-        "over = fleet.billable - most",
+        "over = fleet.billable - looking.most",
         "over = 0",
         (DECISION + "the_look_strikes_the_newest_intents_over_max",),
     ),
