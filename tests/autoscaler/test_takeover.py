@@ -169,6 +169,12 @@ def test_both_others_may_stop_and_one_serves_all() -> None:
 # Who takes nothing
 
 
+def test_who_is_idle_keeps_its_share() -> None:
+    rig = served()
+    minutes(rig, 1, 2, 3, count=2 * MINUTES)
+    assert [(s.holder, s.epoch) for s in rig.shares()] == [(1, 1), (2, 1), (3, 1)]
+
+
 def test_after_a_night_with_all_nodes_off_the_first_one_up_takes_nobodys() -> None:
     rig = served()
     rig.clock.sleep(8 * 3600)

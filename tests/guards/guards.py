@@ -25,13 +25,14 @@ from tests.guards.core import CORE
 from tests.guards.edges import EDGES
 from tests.guards.errands import ERRANDS
 from tests.guards.guard import Guard, Stale
+from tests.guards.leases import LEASES
 from tests.guards.opinions import OPINIONS
 from tests.guards.schedule import SCHEDULE
 from tests.guards.world import WORLD
 
 __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
-ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *WORLD, *ERRANDS, *EDGES, *SCHEDULE)
+ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE)
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop
 #: A test that ends so has met a broken edit, not a missing guard.

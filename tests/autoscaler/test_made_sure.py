@@ -1,0 +1,81 @@
+"""What is made sure: a removal by the limit on all of them, and the end of a doubt by proof."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from autoscaler.deployment import Rules
+from autoscaler.fleet import Fleet
+from autoscaler.look import Looking, Seen, look_again
+from autoscaler.share import Share
+from autoscaler.webserver import Record, State
+from tests.worlds.memory import START, OneByOne, Rig
+
+RULES = Rules(removals=2, removals_in=600.0)
+
+
+def sealed(name: str) -> Record:
+    """One that served and was found dead."""
+    return Record(name, State.DELETING, START, START, id=name, served=True, ill=True)
+
+
+def leaving(name: str) -> Record:
+    return Record(name, State.DRAINING, START, START, id=name, served=True)
+
+
+def looked(dead: int = 0, going: int = 0, others: tuple[Record, ...] = (), removed: int = 0) -> Seen:
+    """The second look of share 1, with so many dead and so many that go for size."""
+    names = [f"ws-web-1-{n:04d}" for n in range(1, dead + going + 1)]
+    ending, size = names[:dead], names[dead:]
+    mine = Share(1, 1).with_records([*map(sealed, ending), *map(leaving, size)])
+    theirs = Share(2, 2, removals=(START,) * removed).with_records(others)
+    fleet = Fleet(START, 1, (mine, theirs), ())
+    return look_again(Looking(fleet, "1/cycle/1", tuple(size), tuple(ending), 0, 20, START, RULES))
+
+
+def test_the_dead_wait_for_the_limit() -> None:
+    seen = looked(dead=3)
+    assert (len(seen.sure), len(seen.held)) == (2, 1)
+    waits = seen.share.records[seen.held[0]]
+    assert (waits.state, waits.out) == (State.DELETING, None), "sealed still, and nobody destroys it yet"
+    assert len(seen.share.removals) == 2
+
+
+def test_the_dead_count_for_the_limit() -> None:
+    seen = looked(dead=1, going=2)
+    assert (len(seen.sure), len(seen.returned)) == (2, 1)
+    assert len(seen.share.removals) == 2
+
+
+def test_what_another_share_made_sure_counts() -> None:
+    seen = looked(dead=2, removed=1)
+    assert (len(seen.sure), len(seen.held)) == (1, 1)
+
+
+def test_what_another_share_has_said_counts() -> None:
+    seen = looked(dead=2, others=(sealed("ws-web-2-0001"),))
+    assert (len(seen.sure), len(seen.held)) == (1, 1)
+    seen = looked(going=2, others=(leaving("ws-web-2-0001"), leaving("ws-web-2-0002")))
+    assert (seen.sure, len(seen.returned)) == ((), 2)
+
+
+class GivesUp(OneByOne):
+    """A Crew whose creates outlast its patience: the job may run on."""
+
+    def all(self, jobs: Mapping[str, Callable[[], Any]], deadline: float) -> dict[str, Any]:
+        return {name: TimeoutError("it still runs") for name in jobs}
+
+
+def test_a_create_that_still_runs_is_dated_by_no_one_but_a_later_run() -> None:
+    rig = Rig(wanted=1)
+    rig.wrap = lambda world: replace(world, crew=GivesUp())
+    rig.cycle(once=True)
+    rig.wrap = lambda world: world
+    (doubt,) = rig.records()
+    assert (doubt.state, doubt.left) == (State.CREATING, None)
+    rig.clock.sleep(60)
+    rig.cycle(once=True)
+    later = next(r for r in rig.records() if r.name == doubt.name)
+    assert later.left == rig.clock.now()
