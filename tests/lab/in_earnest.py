@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.lab.estate import Estate, Node
+from tests.lab.faults import HostDown
 
 TAIL = "poll: 1s\n"
 
@@ -45,9 +48,21 @@ def main() -> dict[str, Any]:
 
 
 def cycle(node: Node) -> str:
-    """What it said; the node is back from the reboot that it earned."""
+    """What it said; the node is back from the reboot that it earned, which waits for the other's."""
     node.wait_for(lambda: node.up_seconds() > 3.5, 30, "the end of rules.uptime")
     said = node.call("autoscaler", "cycle", code=None)
-    node.wait_for(lambda: not node.owes_reboot(), 60, "its reboot")
+
+    def rebooted() -> bool:
+        if not node.running or not node.owes_reboot():
+            return node.running
+        node.wait_up()
+        if node.up_seconds() > 3.5:
+            with suppress(HostDown):
+                node.call("autoscaler", "cycle", code=None)
+        time.sleep(0.5)
+        return False
+
+    node.wait_for(rebooted, 90, "its reboot")
     node.wait_up()
+    node.call("autoscaler", "cycle", code=None)  # the first after it tells the others that they may reboot
     return said
