@@ -71,7 +71,7 @@ def test_of_two_at_once_one_is_faster(exists: bool) -> None:
     if exists:
         rig.store.put(KEY, Rebooting(0).body())
     store = FaultyStore(rig.store)
-    asked = []
+    asked: list[str] = []
 
     def before(verb: str, key: str) -> None:
         if verb != "get" and not asked:

@@ -79,7 +79,7 @@ def test_a_dead_nodes_share_is_taken_within_two_lease_lengths_and_not_before_one
     rig = served()
     stopped = rig.share(3)
     since = rig.clock.now()
-    taken = []
+    taken: list[float] = []
 
     def watch() -> None:
         if rig.share(3).holder != 3 and not taken:
@@ -218,7 +218,12 @@ def test_who_cannot_list_the_fleet_loses_its_share_to_one_who_can() -> None:
     ill = of(rig, 3)[0]
     rig.provider.ail(ill, Health.DEAD)
     hands = []
-    minutes(rig, 1, 2, count=10, each=lambda: (blind(), hands.append(rig.share(3).holder)))  # type: ignore[func-returns-value]
+
+    def watch() -> None:
+        blind()
+        hands.append(rig.share(3).holder)
+
+    minutes(rig, 1, 2, count=10, each=watch)
     assert set(hands) == {keeper}, "it is heard, but would not take it back"
     assert ill not in rig.alive
     minutes(rig, 1, 2, 3, count=4)
@@ -342,6 +347,18 @@ def test_a_number_above_no_autoscalers_is_refused_and_takes_nothing() -> None:
     assert "NO_AUTOSCALERS: it is 2 and this is node 3, which has no share" in report.sentence
     assert rig.store.get(key_of(3)) is None
     assert before is not None
+
+
+def test_a_node_too_many_goes_on_until_its_share_is_empty() -> None:
+    """Where nobody may take it over nobody else would do it."""
+    rig = served()
+    rig.store.conditional = Conditional.NO
+    rig.want(6, autoscalers=2)
+    assert rig.cycle(3, once=True).exit_code == 0
+    minutes(rig, 1, 2, 3, count=20)
+    assert of(rig, 3) == []
+    assert (len(rig.up), len(rig.alive)) == (6, 6)
+    assert rig.cycle(3, once=True).exit_code == 3
 
 
 def test_a_share_too_many_whose_node_is_gone_is_emptied_by_a_survivor() -> None:

@@ -11,6 +11,7 @@ DECISION = "tests/autoscaler/test_decision.py::test_"
 RECONCILING = "tests/autoscaler/test_reconciling.py::test_"
 BROKEN_OFF = "tests/autoscaler/test_broken_off.py::test_"
 ATTACKS = "tests/autoscaler/test_attacks.py::test_"
+TAKEOVER = "tests/autoscaler/test_takeover.py::test_"
 PULSE = "tests/autoscaler/test_pulse.py::test_"
 
 ERRANDS: tuple[Guard, ...] = (
@@ -176,7 +177,7 @@ ERRANDS: tuple[Guard, ...] = (
         "autoscaler/cycle.py",
         "if self.node.ordinal > wish.nodes and not self.hold(self.node.ordinal).book.peek().billable:",
         "if self.node.ordinal > wish.nodes:",
-        (ATTACKS + "a_node_too_many_empties_its_share_and_then_says_so",),
+        (TAKEOVER + "a_node_too_many_goes_on_until_its_share_is_empty",),
     ),
     # --- builds ---
     Guard(
