@@ -31,13 +31,21 @@ def _doubtful(answer: Server | Exception) -> bool:
 class Builds:
     """Creates webservers of our own share."""
 
-    def __init__(self, world: World, deployment: Deployment, book: Book, time: StoreClock, gate: Gate) -> None:
+    def __init__(
+        self,
+        world: World,
+        deployment: Deployment,
+        book: Book,
+        time: StoreClock,
+        gate: Gate,
+        posted: dict[str, Server | Exception],
+    ) -> None:
         self._world = world
         self._deployment = deployment
         self._book = book
         self._time = time
         self._gate = gate
-        self._posted: dict[str, Server | Exception] = {}  # by name, for this process: what was answered
+        self._posted = posted  # by name, for this process: what was answered, however often it lost the share
 
     def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
         """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""

@@ -14,6 +14,7 @@ from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, Pulse
 from autoscaler.outcome import Report
 from autoscaler.roll import Roll, read_roll
+from autoscaler.server import Server
 from autoscaler.world import World
 from utilities.errors import Trouble, Unreachable
 from utilities.instant import to_text
@@ -39,12 +40,13 @@ class Errand:
         self.pulse = Pulse(world.store, self.time, node, self.kind, deployment.lease)
         self.more: dict[str, object] = {}
         self.holdings: dict[int, Holding] = {}
+        self.posted: dict[str, Server | Exception] = {}  # outlives a Holding: a share lost may be taken again
 
     def hold(self, number: int) -> Holding:
         """The share of this number, to be opened, seen or taken by its Book before anything is done."""
         if number not in self.holdings:
             self.holdings[number] = Holding(
-                self.world, self.deployment, self.node, number, self.time, self.count, self.tell
+                self.world, self.deployment, self.node, number, self.time, self.count, self.tell, self.posted
             )
         return self.holdings[number]
 

@@ -10,6 +10,7 @@ from autoscaler.deeds import Deeds
 from autoscaler.deployment import Deployment
 from autoscaler.gate import Gate
 from autoscaler.node import Node
+from autoscaler.server import Server
 from autoscaler.share import Share
 from autoscaler.turn import Turn
 from autoscaler.webserver import COMING, State
@@ -38,12 +39,13 @@ class Holding:
         time: StoreClock,
         begun: Callable[[], None],
         tell: Callable[[str], None],
+        posted: dict[str, Server | Exception],
     ) -> None:
         self.number = number
         self.book = Book(world.store, time, blank_share(node, number), begun)
         self.gate = Gate(world.store, time, self.book)
         self.deeds = Deeds(world, deployment, self.book, time, self.gate, tell)
-        builds = Builds(world, deployment, self.book, time, self.gate)
+        builds = Builds(world, deployment, self.book, time, self.gate, posted)
         self.turn = Turn(world, deployment, self.book, time, builds, self.deeds)
 
     def in_flight(self) -> list[str]:

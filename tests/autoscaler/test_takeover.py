@@ -335,6 +335,30 @@ def ready(rig: Rig, verb: str) -> None:
         rig.cycle(1, once=True)  # it boots, as the listing tells
 
 
+def test_what_it_posted_before_it_lost_the_share_it_does_not_post_when_it_has_it_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One Cycle, two epochs: the intent is still its own, and was posted."""
+    rig = served(4, 2)
+    minutes(rig, 1, count=MINUTES)
+    assert rig.share(2).holder == 1
+    rig.want(8)
+    create, asked = rig.provider.create, []
+
+    def slow(order: Any) -> Any:
+        asked.append(order.name)
+        made = create(order)
+        if order.name.startswith("ws-web-2-") and rig.share(2).epoch == 2:
+            amend(rig, 2, holder=0, machine="", taken=None, epoch=3)
+        return made
+
+    monkeypatch.setattr(rig.provider, "create", slow)
+    rig.cycle(1)
+    assert (rig.share(2).holder, rig.share(2).epoch) == (1, 4), "lost, and taken again by the same Cycle"
+    assert sorted(asked) == sorted(set(asked))
+    assert (len(rig.up), len(rig.alive)) == (8, 8)
+
+
 # How many nodes
 
 

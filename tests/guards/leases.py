@@ -47,6 +47,14 @@ LEASES: tuple[Guard, ...] = (
         (LEASE + "of_two_who_take_over_one_version_one_has_it", TAKEOVER + "a_dead_nodes_share_is_taken_within_two"
          "_lease_lengths_and_not_before_one"),
     ),
+    Guard(
+        "one post per name, whatever the epoch",
+        "A Cycle that lost a share and has it again does not post what it posted before.",
+        "autoscaler/errand.py",
+        "self.count, self.tell, self.posted\n",
+        "self.count, self.tell, {}\n",
+        (TAKEOVER + "what_it_posted_before_it_lost_the_share_it_does_not_post_when_it_has_it_again",),
+    ),
     # --- who may take ---
     Guard(
         "a lease in force is respected",
