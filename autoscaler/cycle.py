@@ -22,7 +22,7 @@ from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat, watched
 from autoscaler.observe import Wish, boot_trouble, fleet_seen, read_wish
 from autoscaler.outcome import Done, Report
-from autoscaler.plan import Kind, Plan
+from autoscaler.plan import Kind, Plan, told_once
 from autoscaler.ports import Conditional
 from autoscaler.replaying import replay
 from autoscaler.roll import Roll
@@ -268,7 +268,7 @@ class _Cycle(Errand):
 
     def sentence(self) -> str:
         """One sentence of all shares: why, and what came of it."""
-        parts = [part for turns in self.turns.values() for part in self.told_of(turns)]
+        parts = told_once(["; ".join(self.told_of(turns)) for turns in self.turns.values()])
         parts += self.handover.notes
         left = self.in_flight()
         parts += [f"{len(left)} still under way"] if left else []

@@ -141,10 +141,12 @@ class _Decision:
         return self.at <= since + self.i.traits.settle + 10.0
 
     def _need(self) -> int:
+        return self.target + self._doubted() - len(self.up) - len(self.suspects) - len(self.coming)
+
+    def _doubted(self) -> int:
+        """Behind the brake nobody is judged, but capacity is built for those that seem to fail, within max."""
         brake = self.mine.brake
-        # Behind the brake nobody is judged, but capacity is built for those that seem to fail, within max.
-        doubted = brake.mine if brake is not None and not brake.lifted else 0
-        return self.target + doubted - len(self.up) - len(self.suspects) - len(self.coming)
+        return brake.mine if brake is not None and not brake.lifted else 0
 
     def _removed(self) -> Iterable[Step]:
         surplus = -self._need()
@@ -164,7 +166,8 @@ class _Decision:
             yield Step(Kind.WITHDRAW, record.name, f"{why}; it is the suspect one", size=True)
         spare = min(surplus, len(self.up) - self.target, self.i.fleet.up - self.i.wanted)
         if spare < surplus:
-            self.notes.append(f"{surplus - spare} more go when the other shares serve enough")
+            waiting = surplus - max(0, spare)
+            self.notes.append(f"{waiting} more {'goes' if waiting == 1 else 'go'} when the other shares serve enough")
         for record in self._victims()[: max(0, spare)]:
             if not self._spend():
                 return
@@ -206,6 +209,8 @@ class _Decision:
             name = name_of(self.i.pool, self.mine.share, self.mine.serial + extra)
             healing = extra < failed
             why = f"{_REPLACES} one that failed" if healing else f"{self.target} wanted of this share"
+            if not healing and extra >= need - self._doubted():
+                why = "stands in for one that seems to fail, while the brake is on"
             yield Step(Kind.CREATE, name, why, size=True, healing=healing)
 
     def _rebooted(self, steps: list[Step]) -> Iterable[Step]:

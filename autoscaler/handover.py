@@ -62,7 +62,7 @@ class Handover:
                 errand.lose(holding.number, err)
                 continue
             given = replace(holding.book.share, holder=0)
-            self._changed(given, errand.node.ordinal, f"node {holding.number} is heard again")
+            self._changed(given, errand.node.ordinal, f"node {holding.number} is back")
             del errand.holdings[holding.number]
 
     def _changed(self, share: Share, before: int, why: str, duty: Duty | None = None) -> None:

@@ -54,7 +54,7 @@ def may_take(claim: Claim) -> Grant:
         if claim.holder is None:
             return Grant(True, "it has no document yet")
         if claim.holder == 0:
-            return Grant(True, "nobody holds it")
+            return Grant(True, "it is its own, and nobody holds it")
         if claim.holder == claim.node:
             return Grant(True, "another machine held it as this node")
         if ran_out:

@@ -10,7 +10,7 @@ from autoscaler.fleet import Inputs
 from autoscaler.share import divide
 from autoscaler.webserver import COMING, State
 
-__all__ = ["Kind", "Plan", "Step", "target_of", "together"]
+__all__ = ["Kind", "Plan", "Step", "target_of", "together", "told_once"]
 
 
 
@@ -74,4 +74,17 @@ def together(plans: Sequence[Plan], node: int) -> Plan:
     if not plans:
         return Plan((), f"share {node} is in another node's hands, and no other share in ours", 0)
     steps = tuple(step for plan in plans for step in plan.steps)
-    return Plan(steps, "; ".join(plan.because for plan in plans), sum(plan.target for plan in plans))
+    return Plan(steps, "; ".join(told_once([p.because for p in plans])), sum(plan.target for plan in plans))
+
+
+def told_once(sentences: Sequence[str]) -> list[str]:
+    """The same without the clauses that a later one begins with as the first does: the wish is told once."""
+    first = sentences[0].split("; ") if sentences else []
+    out = list(sentences[:1])
+    for sentence in sentences[1:]:
+        clauses = sentence.split("; ")
+        same = 0
+        while same < min(len(first), len(clauses) - 1) and first[same] == clauses[same]:
+            same += 1
+        out.append("; ".join(clauses[same:]))
+    return out

@@ -28,7 +28,7 @@ _NOTES = (
     ("breaker", re.compile(r"^no builds")),
     ("removal limit", re.compile(r"^removals are limited to ")),
     ("max", re.compile(r"^\d+ not built: \d+ may cost money")),
-    ("other shares", re.compile(r"^\d+ more go when the other shares serve enough")),
+    ("other shares", re.compile(r"^\d+ more goe?s? when the other shares serve enough")),
     ("replacement", re.compile(r" is kept until its replacement is up$")),
     ("protected", re.compile(r"^\d+ protected$")),
     ("disbelieved", re.compile(r"^the Provider knows none of ")),

@@ -128,7 +128,7 @@ def test_heard_again_it_gets_its_share_back_and_takes_it() -> None:
     assert "holds it and gives it back at the end of a cycle" in report.sentence
     minutes(rig, 1, 2, count=1)
     assert rig.share(3).holder == 0
-    assert "share 3 from nobody to node 3: nobody holds it" in rig.cycle(3, once=True).sentence
+    assert "share 3 from nobody to node 3: it is its own, and nobody holds it" in rig.cycle(3, once=True).sentence
     assert (rig.share(3).holder, rig.share(3).epoch) == (3, epoch + 1)
     minutes(rig, 1, 2, 3, count=3)
     assert holders(rig) == [1, 2, 3]
