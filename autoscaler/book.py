@@ -53,7 +53,7 @@ class Book:
     """Reads and changes shares/<number>.json for one process. Every change is recomputed on the version it goes over.
 
     The epoch under which the share was first seen in our hands holds to the end: should it be lost and be ours
-    again under another, this process has lost it. `begun` is called before anything is written, each time.
+    again under another, this Book has lost it. `begun` is called before anything is written, each time.
     """
 
     def __init__(
@@ -137,18 +137,19 @@ class Book:
         if self._written is None or self._time.now() - self._written > older:
             self.change(lambda share: share, always=True)
 
-    def free(self) -> None:
-        """Give the lease back: nobody holds it. Who cannot be told lets it run out."""
+    def free(self) -> bool:
+        """Give the lease back: nobody holds it. False when that is not known to be done: it runs out by itself."""
         given = {"holder": 0, "machine": "", "host": "", "taken": None}
         for _ in range(TRIES):
             self.begun()
             try:
                 self._store.swap(self.key, replace(self.share, **given).body(), self._version)  # type: ignore[arg-type]
-                return
+                return True
             except LostRace:
                 self.open()  # our own Round wrote; or, LeaseLost, an earlier put of ours did
             except StoreUnreachable:
-                return  # it may have happened; else it runs out by itself
+                return False
+        return False
 
     def change(self, edit: Callable[[Share], Share], always: bool = False) -> Share:
         """Put what `edit` makes of the present version; a lost race or a lost reply means: read again, edit again.

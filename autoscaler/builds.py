@@ -47,6 +47,11 @@ class Builds:
         self._gate = gate
         self._posted = posted  # by name, for this process: what was answered, however often it lost the share
 
+    @property
+    def posted(self) -> tuple[str, ...]:
+        """The names this process has posted, whether or not it could be written what came of it."""
+        return tuple(sorted(self._posted))
+
     def create(self, steps: Sequence[Step], inputs: Inputs) -> list[Done]:
         """Post the names that are still intents of ours, so many at once as the rules allow; write what came."""
         records = self._book.share.records.values()

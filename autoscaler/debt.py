@@ -14,7 +14,7 @@ from autoscaler.ports import Conditional
 from autoscaler.reboot import RebootLease
 from autoscaler.roll import Roll, hearings
 from autoscaler.switch import read_switch
-from utilities.errors import Unreachable
+from utilities.errors import Trouble
 
 __all__ = ["Debt"]
 
@@ -37,6 +37,8 @@ class Debt:
         if cycle.deployment.mode is not Mode.PRODUCTION:
             return
         boot, _ = boot_trouble(cycle.world, 0.0)
+        if not boot:
+            return  # which boot this is cannot be told now: nothing is forgotten for that
         before = cycle.heart.owes
         debt = boot if cycle.world.machine.can_reboot() and (earned(done) or before == boot) else ""
         if debt != before:
@@ -63,13 +65,12 @@ class Debt:
         if trouble:
             cycle.tell(f"the reboot is still owed: {trouble}")
             return False
-        for holding in (h for h in cycle.holdings.values() if h.book.held):
-            holding.book.renew()  # a boot shorter than a lease causes no takeover
-        entry = {"node": cycle.node.ordinal, "boot": boot, "sentence": "a build or a removal of a Cycle was done"}
-        cycle.world.journal.write("reboot", cycle.heart.runs["cycle"].number, entry)
         try:
+            for holding in (h for h in cycle.holdings.values() if h.book.held):
+                holding.book.renew()  # a boot shorter than a lease causes no takeover
+            cycle.write({"boot": boot, "sentence": "a build or a removal of a Cycle was done"}, kind="reboot")
             cycle.world.machine.reboot()
-        except Unreachable:
+        except Trouble:
             lease.release()
             raise
         return True

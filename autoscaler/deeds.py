@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from autoscaler.book import Book, StoreClock
+from autoscaler.book import Book, LeaseLost, StoreClock
 from autoscaler.climb import target_of
 from autoscaler.deployment import Deployment
 from autoscaler.gate import Gate, SwitchedOff
@@ -249,7 +249,7 @@ class Deeds:
     def _destroyed(self, step: Step, answer: Exception | None) -> Done:
         if answer is None:
             return Done(step, Outcome.DONE, "accepted; gone when the listing lacks it")
-        if isinstance(answer, SwitchedOff | Refused):
+        if isinstance(answer, SwitchedOff | Refused | LeaseLost):
             return Done(step, Outcome.REFUSED, str(answer))
         if isinstance(answer, Doubtful | TimeoutError):
             return Done(step, Outcome.UNKNOWN, str(answer) or "no answer in time")

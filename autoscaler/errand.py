@@ -72,7 +72,7 @@ class Errand:
 
     def runs(self, roll: Roll) -> Mapping[str, Run]:
         """The last run of each kind of every node, ours as this errand counts it."""
-        return {**roll.runs, **{f"{self.node.ordinal}/{kind}": run for kind, run in self.heart.runs.items()}}
+        return {**roll.runs, f"{self.node.ordinal}/{self.kind}": self.heart.runs[self.kind]}
 
     def heard(self, roll: Roll) -> frozenset[int]:
         """The other nodes that are heard now."""

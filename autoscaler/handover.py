@@ -57,7 +57,8 @@ class Handover:
             if beat is None or taken is None or errand.time.now() - beat.age <= taken or not _works(beat, taken):
                 continue
             try:
-                holding.book.free()
+                if not holding.book.free():
+                    continue  # it stays in our hands until it runs out
             except LeaseLost as err:
                 errand.lose(holding.number, err)
                 continue

@@ -49,12 +49,13 @@ class Holding:
         self.turn = Turn(world, deployment, self.book, time, builds, self.deeds)
 
     def in_flight(self) -> list[str]:
-        """Names whose build or removal is under way."""
-        return [
-            r.name
-            for r in self.book.share.records.values()
-            if r.state in _IN_FLIGHT or (r.state is State.DRAINING and r.out is not None)
-        ]
+        """Names whose build or removal is under way, and may come to its end while this process waits.
+
+        A doubt that only a later run of its writer, or an hour, can end is not waited for: new wishes would be.
+        """
+        records = self.book.share.records.values()
+        going = (r for r in records if r.state in _IN_FLIGHT or (r.state is State.DRAINING and r.out is not None))
+        return [r.name for r in going if r.id is not None or r.left is not None]
 
     def booting(self) -> set[str]:
         """Names of those that run and are not known to be ready."""

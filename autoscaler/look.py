@@ -31,6 +31,7 @@ class Looking:
     most: int
     at: Instant
     rules: Rules
+    posted: tuple[str, ...] = ()  # names that this process has posted, whatever their records say yet
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def look_again(looking: Looking) -> Seen:
     records = dict(share.records)
     struck: list[str] = []
     over = fleet.billable - looking.most
-    intents = [r for r in records.values() if r.state is State.REQUESTED and r.writer == looking.me]
+    said = (r for r in records.values() if r.state is State.REQUESTED and r.writer == looking.me)
+    intents = [r for r in said if r.name not in looking.posted]
     for record in sorted(intents, key=lambda r: r.name, reverse=True)[: max(0, over)]:
         struck.append(record.name)
         del records[record.name]
@@ -65,6 +67,9 @@ def look_again(looking: Looking) -> Seen:
     for record in ended[:room]:
         records[record.name] = _sure(record, at)
         sure.append(record.name)
+    for record in ended[room:]:
+        # Nothing was asked of the Provider. Left sealed, two shares would wait for each other for ever.
+        records[record.name] = record.into(State.FAILED, at, record.reason)
     room -= len(sure)
     going = [records[n] for n in looking.leaving if n in records and records[n].state is State.DRAINING]
     waiting = [r for r in going if r.out is None]

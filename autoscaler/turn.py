@@ -124,7 +124,7 @@ class Turn:
         def edit(share: Share) -> Share:
             fleet = replace(inputs.fleet, shares=shares).seeing(share)
             at = self._time.now()
-            looking = Looking(fleet, inputs.me, leaving, ending, wanted, most, at, inputs.rules)
+            looking = Looking(fleet, inputs.me, leaving, ending, wanted, most, at, inputs.rules, self._builds.posted)
             looks.append((looking, look_again(looking)))
             return looks[-1][1].share
 

@@ -9,7 +9,7 @@ from typing import Any
 from autoscaler.deployment import Rules
 from autoscaler.fleet import Fleet
 from autoscaler.look import Looking, Seen, look_again
-from autoscaler.share import Share
+from autoscaler.share import Share, key_of
 from autoscaler.webserver import Record, State
 from tests.worlds.memory import START, OneByOne, Rig
 
@@ -39,7 +39,7 @@ def test_the_dead_wait_for_the_limit() -> None:
     seen = looked(dead=3)
     assert (len(seen.sure), len(seen.held)) == (2, 1)
     waits = seen.share.records[seen.held[0]]
-    assert (waits.state, waits.out) == (State.DELETING, None), "sealed still, and nobody destroys it yet"
+    assert (waits.state, waits.out) == (State.FAILED, None), "no longer sealed, and nobody destroys it yet"
     assert len(seen.share.removals) == 2
 
 
@@ -59,6 +59,38 @@ def test_what_another_share_has_said_counts() -> None:
     assert (len(seen.sure), len(seen.held)) == (1, 1)
     seen = looked(going=2, others=(leaving("ws-web-2-0001"), leaving("ws-web-2-0002")))
     assert (seen.sure, len(seen.returned)) == ((), 2)
+
+
+def test_two_shares_whose_dead_wait_for_each_other_do_not_wait_for_ever() -> None:
+    """Left sealed, each would count in the other's sum for good, and nothing in the fleet be removed any more."""
+    rules = replace(RULES, removals=1)
+    shares = {k: Share(k, k).with_records([sealed(f"ws-web-{k}-0001")]) for k in (1, 2)}
+    for k in (1, 2):
+        fleet = Fleet(START, k, tuple(shares.values()), ())
+        ending = tuple(shares[k].records)
+        shares[k] = look_again(Looking(fleet, f"{k}/round/1", (), ending, 0, 20, START, rules)).share
+    assert sum(len(share.removals) for share in shares.values()) == 1
+
+
+def test_what_was_posted_is_not_struck_out() -> None:
+    """Its answer could not be written, and max fell meanwhile: the machine is there, so its record stays."""
+    name = "ws-web-1-0001"
+    mine = Share(1, 1).with_records([Record(name, State.REQUESTED, START, START, writer="1/cycle/1")])
+    looking = Looking(Fleet(START, 1, (mine,), ()), "1/cycle/1", (), (), 0, 0, START, RULES)
+    assert look_again(looking).struck == (name,)
+    seen = look_again(replace(looking, posted=(name,)))
+    assert (seen.struck, list(seen.share.records)) == ((), [name])
+
+
+def test_a_cycle_does_not_wait_for_a_doubt_that_only_another_run_can_end() -> None:
+    rig = Rig(nodes=1, wanted=2)
+    rig.cycle(1)
+    dead = Record("ws-web-1-0009", State.REQUESTED, rig.clock.now(), rig.clock.now(), writer="2/cycle/7")
+    rig.store.put(key_of(1), rig.share(1).with_records([dead]).body())
+    began = rig.clock.now()
+    rig.cycle(1)
+    assert rig.clock.now() - began < 60
+    assert rig.share(1).records[dead.name].billable
 
 
 class GivesUp(OneByOne):

@@ -230,4 +230,28 @@ LEASES: tuple[Guard, ...] = (
         "return sure",
         (MADE_SURE + "what_another_share_has_said_counts",),
     ),
+    Guard(
+        "a dead one that waits is not sealed",
+        "Two shares whose dead are too many together would else wait for each other for ever.",
+        "autoscaler/look.py",
+        "        records[record.name] = record.into(State.FAILED, at, record.reason)\n",
+        "        pass\n",
+        (MADE_SURE + "two_shares_whose_dead_wait_for_each_other_do_not_wait_for_ever",),
+    ),
+    Guard(
+        "what was posted is not struck out",
+        "A machine may be there under that name, so its record stays.",
+        "autoscaler/look.py",
+        "[r for r in said if r.name not in looking.posted]",
+        "list(said)",
+        (MADE_SURE + "what_was_posted_is_not_struck_out",),
+    ),
+    Guard(
+        "a doubt of another run is not waited for",
+        "New wishes would wait with it, for up to an hour.",
+        "autoscaler/holding.py",
+        "return [r.name for r in going if r.id is not None or r.left is not None]",
+        "return [r.name for r in going]",
+        (MADE_SURE + "a_cycle_does_not_wait_for_a_doubt_that_only_another_run_can_end",),
+    ),
 )
