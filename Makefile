@@ -20,7 +20,7 @@ ifneq ($(shell $(V)/bin/python -c 'print(open("$(STEP)/venv").read(), end="")' 2
 AGAIN := again
 endif
 
-.PHONY: help demo install test check guards simulate bench lock clean picture again
+.PHONY: help demo install test check guards simulate bench faults lock clean picture again
 help:
 	@echo 'make demo            the whole job on this machine: no root, no account, no Debian package'
 	@echo 'make demo STORE=s3   the same, against an S3 server of its own'
@@ -30,6 +30,7 @@ help:
 	@echo 'make guards          take each guard out, one by one, in a copy: a test must fail each time'
 	@echo 'make simulate        100,000 seeds of whole nodes under faults; SEEDS=1000 fewer; a failing one prints its trace'
 	@echo 'make bench           what it costs, as ratios measured here, into docs/speed.md'
+	@echo 'make faults          what breaks, what is promised and what was measured (root), into docs/faults.md'
 	@echo 'make lock            compile requirements/*.txt anew (wants uv)'
 	@echo 'make picture         the demo, drawn as docs/demo.svg'
 	@echo 'make clean           remove .venv and the caches'
@@ -57,6 +58,10 @@ simulate: $(STEP)/dev $(STEP)/product
 
 bench: $(STEP)/dev $(STEP)/product
 	@$(V)/bin/python -m tests.bench.report
+
+faults: $(STEP)/dev $(STEP)/product
+	@tests/debian-packages
+	@$(V)/bin/python -m tests.lab.faults_table
 
 # Which Python: $(PYTHON) if it is 3.11 or newer, else the first of the others that is.
 $(STEP)/venv: $(AGAIN)
