@@ -93,8 +93,9 @@ class Fleet(Operator):
         return {n for n, r in self.records().items() if r["state"] in coming and n.split("-")[2] == str(node)}
 
     def removed(self) -> set[str]:
-        """Those whose removal passed the second look, and that are gone."""
-        return {n for n, r in self.records(all=True).items() if r["state"] == "gone" and r.get("out")}
+        """Those whose removal for size passed the second look, and that are gone."""
+        records = self.records(all=True).items()
+        return {n for n, r in records if r["state"] == "gone" and r.get("out") and not r.get("ill")}
 
     def kill_web(self, name: str) -> None:
         """kill -9 for its web server alone: the Provider still says that it runs."""
