@@ -240,7 +240,7 @@ class Day:
         estate.until(lambda: len(estate.up()) == 9 and cloud.ledger_has("create", Fault.QUOTA), "nine, no more", 10)
         cloud.quota = None
         self.line.say("the quota is lifted")
-        self.settled(10, 10)
+        self.settled(10, 25)
         self.count("noon")
 
     def evening(self) -> None:
