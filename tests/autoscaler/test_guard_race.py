@@ -11,6 +11,7 @@ from autoscaler.book import Book, StoreClock
 from autoscaler.errand import blank_share
 from autoscaler.ports import Conditional, Member, Target
 from autoscaler.reading import Reading, RungName
+from autoscaler.roll import read_roll
 from autoscaler.rung import Rung
 from autoscaler.share import Share, read_share
 from autoscaler.webserver import State
@@ -18,7 +19,7 @@ from autoscaler.wish import Limits
 from providerscripts.servers.memory import Health
 from tests.worlds.faulty_store import FaultyStore
 from tests.worlds.memory import Rig
-from utilities.errors import HeldElsewhere
+from utilities.errors import DocumentFault, HeldElsewhere
 from utilities.instant import Instant
 
 KEY = "shares/1.json"
@@ -161,6 +162,13 @@ def test_another_holder_is_never_written_over() -> None:
     assert rig.round().done == ()
     assert rig.share().body() == body
     assert len(rig.alive) == 2
+
+
+def test_a_roll_with_an_unreadable_share_is_none() -> None:
+    rig = served(4, nodes=2)
+    rig.store.put("shares/2.json", b"{")
+    with pytest.raises(DocumentFault):
+        read_roll(rig.store, StoreClock(rig.clock), 1)
 
 
 def test_a_share_that_cannot_be_read_is_not_an_empty_one() -> None:

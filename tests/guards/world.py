@@ -158,11 +158,11 @@ WORLD: tuple[Guard, ...] = (
     Guard(
         "an unreadable share is not empty",
         "A share's document that cannot be read ends the Cycle.",
-        "autoscaler/observe.py",
-        "        shares.append(read_share(found.body, key))\n",
-        "        try:\n            shares.append(read_share(found.body, key))\n"
+        "autoscaler/roll.py",
+        "        found[number] = Standing(read_share(stored.body, key), stored)\n",
+        "        try:\n            found[number] = Standing(read_share(stored.body, key), stored)\n"
         "        except DocumentFault:\n            continue\n",
-        (RACE + "a_share_that_cannot_be_read_is_not_an_empty_one",),
+        (RACE + "a_roll_with_an_unreadable_share_is_none",),
     ),
     # --- health ---
     Guard(
