@@ -43,6 +43,7 @@ class Story:
         self._failed = 0
         self._read_to = 0
         self._boots_at_dawn: dict[int, int] = {}
+        self._dawn_took = 0.0
 
     def play(self) -> None:
         """All scenes. SceneFailed."""
@@ -83,6 +84,7 @@ class Story:
         self._wait(lambda seen: seen.wanted == MANY, f"{MANY} were to be wanted")
         self.screen.say(f"Three nodes fired it, it happened once: {MANY} wanted. Each node builds its own five.")
         self._wait(_settled(MANY), f"{MANY} webservers were to come up")
+        self._dawn_took = time.monotonic() - began
         after = self.observer.look().up_by_node()
         each = [after.get(k, 0) - before.get(k, 0) for k in range(1, NODES + 1)]
         if each != [5, 5, 5]:
@@ -141,7 +143,7 @@ class Story:
 
     def override(self) -> None:
         """20 for a while; node 2 killed while building."""
-        lasts = 20
+        lasts = max(20, round(2 * self._dawn_took))  # seconds: it must not end while a slow machine still builds
         self.screen.scene(self._hour(), f"The operator overrides the schedule: {MORE} for a while.")
         self.screen.aside(f"$ adjust-scaling {MORE} --yes --until +{lasts}s --reason campaign")
         self.stage.run("adjust-scaling", str(MORE), "--yes", "--until", f"+{lasts}s", "--reason", "campaign")

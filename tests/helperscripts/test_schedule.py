@@ -399,5 +399,5 @@ def test_at_a_terminal_it_fits(tmp_path: Path, size: tuple[int, int]) -> None:
     assert re.search(r"now \d\d:\d\d|\d\d:\d\d ▼", mark)
     chart_lines = [line for line in lines if set(BLOCKS) & set(line)]
     assert len(chart_lines) == 4
-    assert all(len(line) < size[0] for line in lines)
+    assert all(len(line) <= size[0] for line in lines)
     assert not any(len(line) == size[0] for line in chart_lines)
