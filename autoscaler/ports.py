@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 from autoscaler.profile import Profile
 from autoscaler.reading import Reading
 from autoscaler.rung import Rung
-from autoscaler.server import Order, Server, Traits
+from autoscaler.server import Leftover, Order, Price, Quota, Server, Traits
 from autoscaler.wish import Limits
 from utilities.errors import Trouble, Unreachable
 from utilities.instant import Instant
@@ -139,6 +139,24 @@ class Provider(Protocol):
 
     def label(self, id: str, pool: str | None) -> None:
         """Set our label, or with None take it off. Refused, Doubtful, ProviderUnreachable."""
+
+    def price(self, size: str, region: str) -> Price | None:
+        """What one such Server costs, or None when the Provider does not tell. ProviderUnreachable."""
+
+    def quota(self) -> Quota | None:
+        """How many Servers the account may have, or None when the Provider does not tell. ProviderUnreachable."""
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """What bears our label, or was once part of a Server of ours, and belongs to no Server now.
+
+        Complete as far as the vendor can tell, or ProviderUnreachable.
+        """
+
+    def examine(self, order: Order) -> tuple[str, ...]:
+        """What the Provider would say against this order: a sentence each, with the nearest valid names.
+
+        Asks and makes nothing; empty: nothing is known against it. ProviderUnreachable.
+        """
 
 
 # --- Balancer ------------------------------------------------------------------------------------------------

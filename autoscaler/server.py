@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from utilities.instant import Instant
 
-__all__ = ["Order", "Server", "ServerState", "Traits"]
+__all__ = ["Leftover", "Order", "Price", "Quota", "Server", "ServerState", "Traits"]
 
 
 class ServerState(StrEnum):
@@ -36,6 +36,8 @@ class Server:
     created: Instant | None = None
     host_key: str | None = None  # "<type> <base64>", where the Provider can know it
     detail: str = ""  # the vendor's own word for the state
+    size: str = ""  # in the vendor's words; empty where it does not tell
+    region: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,35 @@ class Traits:
     def settle(self) -> float:
         """T: a create that has left shows in a listing by then. 30 + 30 + 60 + 5 s for an ordinary cloud."""
         return self.http_timeout + self.tail + self.listing_lag + 5.0
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a Server of one size costs while it exists, whatever it does, without traffic and extras.
+
+    Each started period of `Traits.billing` is paid whole. Where `month` is below 730 hours' price it is a cap.
+    """
+
+    hour: float
+    currency: str = "USD"
+    month: float | None = None  # the vendor's own monthly price, where it has one
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How many Servers the account may have, and has; None where the vendor does not tell."""
+
+    most: int | None = None
+    used: int | None = None
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something that may cost money and belongs to no Server: a volume, an address."""
+
+    kind: str  # "volume", "address", in plain English
+    id: str
+    name: str = ""
+    month: float | None = None  # what it costs; None where the vendor does not tell
+    currency: str = "USD"
+    detail: str = ""

@@ -75,9 +75,9 @@ def examine(ask: Ask) -> Iterator[Check]:
             ("schedule", lambda: _schedule(ask)),
             ("documents", lambda: _documents(known, opened)),
             ("node", lambda: _node(ask, known, opened)),
-            ("provider", lambda: _provider(known)),
-            ("host keys", lambda: _pins(known)),
-            ("balancers", lambda: _balancers(known)),
+            ("provider", lambda: _provider(ask, known)),
+            ("host keys", lambda: _pins(ask, known)),
+            ("balancers", lambda: _balancers(ask, known)),
             ("ssh key", lambda: _key(ask, known)),
         ):
             yield from _tried(what, look)
@@ -212,8 +212,8 @@ def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
         yield Check("node", Found.OK, f"{node.ordinal} of {nodes}, machine id {node.machine[:8]}")
 
 
-def _provider(deployment: Deployment) -> Iterator[Check]:
-    servers = wiring.provider(deployment).list()
+def _provider(ask: Ask, deployment: Deployment) -> Iterator[Check]:
+    servers = wiring.provider(ask.settings, deployment).list()
     one = len(servers) == 1
     yield Check(
         "provider", Found.OK,
@@ -221,10 +221,10 @@ def _provider(deployment: Deployment) -> Iterator[Check]:
     )
 
 
-def _pins(deployment: Deployment) -> Iterator[Check]:
+def _pins(ask: Ask, deployment: Deployment) -> Iterator[Check]:
     if deployment.ladder.ssh is None:
         yield Check("host keys", Found.OK, "not needed: the ladder has no ssh block, nobody logs in")
-    elif wiring.provider(deployment).traits.knows_host_key:
+    elif wiring.provider(ask.settings, deployment).traits.knows_host_key:
         yield Check("host keys", Found.OK, f"pinned by what provider {deployment.provider.name} tells")
     elif deployment.host_key == "first-contact":
         yield Check("host keys", Found.NOTE, "pinned at the first connection within the boot time")
@@ -233,8 +233,8 @@ def _pins(deployment: Deployment) -> Iterator[Check]:
         yield Check("host keys", Found.NOTE, f"{told}; `host_key: first-contact` would pin them")
 
 
-def _balancers(deployment: Deployment) -> Iterator[Check]:
-    balancers = wiring.balancers(deployment)
+def _balancers(ask: Ask, deployment: Deployment) -> Iterator[Check]:
+    balancers = wiring.balancers(ask.settings, deployment)
     if not balancers:
         yield Check("balancers", Found.NOTE, "none: nobody sends visitors to the webservers")
     for adapter in deployment.balancers:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autoscaler.world import World
     from helperscripts.ask import Judging
     from providerscripts.catalogue import About
+    from providerscripts.site import Site
     from providerscripts.store.journal import Noted, StoreJournal
 
 __all__ = [
@@ -145,19 +146,25 @@ def machine(settings: Settings) -> Machine:
     return ThisMachine(settings.reboot, settings.boot_file, own_identity=settings.state / "machine-id")
 
 
-def provider(deployment: Deployment) -> Provider:
+def provider(settings: Settings, deployment: Deployment) -> Provider:
     """The Provider that the Deployment names, with its options. DocumentFault; Unreachable without its package."""
     from providerscripts import catalogue
 
     named = deployment.provider
-    return catalogue.open_provider(named.name, deployment.pool, named.options, clock())
+    return catalogue.open_provider(named.name, deployment.pool, named.options, _site(settings))
 
 
-def balancers(deployment: Deployment) -> tuple[Balancer, ...]:
+def balancers(settings: Settings, deployment: Deployment) -> tuple[Balancer, ...]:
     """The Balancers that the Deployment names, in its order. Errors as provider's."""
     from providerscripts import catalogue
 
-    return tuple(catalogue.build_balancer(b.name, b.options) for b in deployment.balancers)
+    return tuple(catalogue.build_balancer(b.name, b.options, _site(settings)) for b in deployment.balancers)
+
+
+def _site(settings: Settings) -> Site:
+    from providerscripts.site import Site
+
+    return Site(clock(), settings.state)
 
 
 def known_adapters() -> tuple[tuple[About, ...], tuple[About, ...]]:
@@ -193,8 +200,8 @@ def world(settings: Settings, deployment: Deployment, store: Store | None = None
     store = store or open_store(settings)
     return World(
         store=store,
-        provider=provider(deployment),
-        balancers=balancers(deployment),
+        provider=provider(settings, deployment),
+        balancers=balancers(settings, deployment),
         prober=prober(),
         shell=SshShell(deployment.ladder.ssh or Ssh(key=str(settings.ssh_key or ""))),
         machine=machine(settings),

@@ -8,7 +8,7 @@ Ours are modules of `servers/` and `balancers/`. A third party adds one by an en
     OPTIONAL      names of those it may be given
     TRAITS        a Provider's Traits with default settings
     EXTRA         the extra of this distribution, or else the package, that its SDK comes with; "" for none
-    open_provider(pool, settings, clock), or for a Balancer build(settings)
+    open_provider(pool, settings, site), or for a Balancer build(settings, site); site.py tells what a Site is
 
 Importing such a module must be cheap: SDKs are imported inside functions.
 """
@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from autoscaler.ports import Balancer, Clock, Provider
+from autoscaler.ports import Balancer, Provider
 from autoscaler.server import Traits
+from providerscripts.site import Site
 from utilities.errors import DocumentFault, Unreachable
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def balancers() -> tuple[About, ...]:
 
 
 def open_provider(
-    name: str, pool: str, settings: Mapping[str, object], clock: Clock, where: str = "deployment.yaml"
+    name: str, pool: str, settings: Mapping[str, object], site: Site, where: str = "deployment.yaml"
 ) -> Provider:
     """The Provider of this name. DocumentFault when there is none, or its settings are at fault; Unreachable
 
@@ -71,17 +72,19 @@ def open_provider(
     """
     adapter = _adapter("servers", name, where)
     try:
-        provider: Provider = adapter.open_provider(pool, settings, clock)
+        provider: Provider = adapter.open_provider(pool, settings, site)
     except ModuleNotFoundError as err:
         raise _without(name, adapter, err) from err
     return provider
 
 
-def build_balancer(name: str, settings: Mapping[str, object], where: str = "deployment.yaml") -> Balancer:
+def build_balancer(
+    name: str, settings: Mapping[str, object], site: Site, where: str = "deployment.yaml"
+) -> Balancer:
     """The Balancer of this name. Errors as open_provider's."""
     adapter = _adapter("balancers", name, where)
     try:
-        balancer: Balancer = adapter.build(settings)
+        balancer: Balancer = adapter.build(settings, site)
     except ModuleNotFoundError as err:
         raise _without(name, adapter, err) from err
     return balancer

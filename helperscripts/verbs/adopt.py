@@ -50,7 +50,7 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
     time = StoreClock(wiring.clock())
     wish = read_wish(ask.store, deployment, time)
     known = roster(ask.store)
-    provider = wiring.provider(deployment)
+    provider = wiring.provider(ask.settings, deployment)
     servers = provider.list(everything=True)
     server = _one(machine, servers)
     held = _held(known, server)

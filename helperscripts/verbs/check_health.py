@@ -73,7 +73,7 @@ def command(
     lines: dict[str, str] = {}
     if chosen and deployment is not None:
         heights |= climb(wiring.prober(), wiring.clock(), deployment, chosen, True, BUDGET)
-        listed = _listed(deployment, chosen)
+        listed = _listed(ask, deployment, chosen)
         heights = {name: {**listed.get(name, {}), **found} for name, found in heights.items()}
         lines |= _lines(chosen, deployment)
     for address in strangers:
@@ -101,7 +101,9 @@ def _fleet(ask: Ask) -> tuple[Deployment, list[Record]]:
     return deployment, [r for s in seen.shares for r in s.records.values() if r.state not in skipped]
 
 
-def _listed(deployment: Deployment, records: list[Record]) -> Mapping[str, dict[RungName, Reading]]:
+def _listed(
+    ask: Ask, deployment: Deployment, records: list[Record]
+) -> Mapping[str, dict[RungName, Reading]]:
     """The lowest rung, from the Provider; unknown, with the reason, when it cannot be asked."""
     from autoscaler.climb import listed
     from autoscaler.fleet import Fleet
@@ -109,7 +111,7 @@ def _listed(deployment: Deployment, records: list[Record]) -> Mapping[str, dict[
     from helperscripts import wiring
 
     try:
-        provider = wiring.provider(deployment)
+        provider = wiring.provider(ask.settings, deployment)
         servers = provider.list()
         here = {s.id for s in servers}
         absent = tuple(r.id for r in records if r.id and r.id not in here and provider.get(r.id) is None)

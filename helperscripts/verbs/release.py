@@ -38,8 +38,8 @@ def command(ask: Ask, webserver: str) -> None:
 
     deployment = ask.deployment
     known = roster(ask.store)
-    provider = wiring.provider(deployment)
-    balancers = wiring.balancers(deployment)
+    provider = wiring.provider(ask.settings, deployment)
+    balancers = wiring.balancers(ask.settings, deployment)
     found = known.find(webserver)
     id: str | None
     if found is None:

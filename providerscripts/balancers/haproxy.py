@@ -20,6 +20,7 @@ from providerscripts.balancers.rendering import Layout, default_config, read_lay
 from providerscripts.balancers.runtime import Runtime, ServerRow
 from providerscripts.balancers.settling import settle
 from providerscripts.balancers.wholefile import WholeFile
+from providerscripts.site import Site
 from utilities.errors import DocumentFault
 
 __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "HaproxyBalancer", "build"]
@@ -235,12 +236,12 @@ class HaproxyBalancer:
         return server_words(self.check is not None, self.inter, self.extra)
 
 
-def build(options: Mapping[str, object], context: object = None) -> HaproxyBalancer:
+def build(options: Mapping[str, object], site: Site | None = None) -> HaproxyBalancer:
     """From a Deployment's entry. DocumentFault with all faults.
 
     `check: false` leaves HAProxy's own checks out; `verify` is true, false or an argument list with `{file}`.
     """
-    del context
+    del site
     read = Options("haproxy", options, REQUIRED, OPTIONAL)
     off = options.get("check") is False
     verify = True if options.get("verify") is None else options["verify"]

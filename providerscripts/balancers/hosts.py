@@ -18,6 +18,7 @@ from providerscripts.balancers.block import find_block, lines_of, with_block
 from providerscripts.balancers.members import check_member, check_name
 from providerscripts.balancers.options import Options
 from providerscripts.balancers.wholefile import WholeFile
+from providerscripts.site import Site
 from utilities.errors import Fault
 
 __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "HostsBalancer", "build"]
@@ -101,9 +102,9 @@ class HostsBalancer:
             raise BalancerUnreachable(f"{self._file.path} does not read back as it was written")
 
 
-def build(options: Mapping[str, object], context: object = None) -> HostsBalancer:
+def build(options: Mapping[str, object], site: Site | None = None) -> HostsBalancer:
     """From a Deployment's entry. DocumentFault with all faults."""
-    del context
+    del site
     read = Options("hosts", options, REQUIRED, OPTIONAL)
     path, name = read.text("path"), read.text("as", "hosts")
     drain = read.seconds("drain_seconds", 30.0)

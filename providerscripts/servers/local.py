@@ -25,6 +25,8 @@ from providerscripts.servers.local_birth import Make, end, found, make_of, reap,
 from providerscripts.servers.local_directory import unfit
 from providerscripts.servers.local_folder import Folder, folders, locked
 from providerscripts.servers.local_ssh import login_user
+from providerscripts.servers.untold import Untold
+from providerscripts.site import Site
 from utilities.clock import SystemClock
 from utilities.errors import AskerErred, DocumentFault
 
@@ -46,7 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _FAULTS = (Fault.NEVER_BOOTS, Fault.FAILS_LATE, Fault.NEVER_ONLINE, Fault.NEVER_BUILT)
 
 
-class LocalProvider:
+class LocalProvider(Untold):
     """The vendor of this machine. `faults` scripts the misbehaviour of this object's calls.
 
     Only `create` makes the directory. DocumentFault when its path has what sshd's and nginx's files cannot take.
@@ -60,7 +62,7 @@ class LocalProvider:
         quota: int | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self.directory, self.pool, self.quota = Path(directory).absolute(), pool, quota
+        self.directory, self.pool, self.limit = Path(directory).absolute(), pool, quota
         self.make, self.clock, self.faults = make or Make(), clock or SystemClock(), Faults()
         if not sys.platform.startswith("linux"):
             raise AskerErred("the local provider needs Linux: /proc, and loopback addresses without set-up")
@@ -96,7 +98,7 @@ class LocalProvider:
             raise Refused(f"{order.name!r} is no name for a local webserver", kind="invalid")
         fault = scripted.fault.value if scripted is not None and scripted.fault in _FAULTS else ""
         try:
-            folder, held = found(self.directory, order, make, fault, self.quota, self.clock.now())
+            folder, held = found(self.directory, order, make, fault, self.limit, self.clock.now())
             try:
                 start(folder, held)
             finally:
@@ -220,7 +222,7 @@ class LocalProvider:
         raise AskerErred(f"no webserver {name} in {self.directory}")
 
 
-def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> LocalProvider:
+def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> LocalProvider:
     """From the Deployment's words: `directory` (required), `quota`, and the fields of Make. DocumentFault."""
     rest = dict(settings)
     directory, quota = rest.pop("directory", None), rest.pop("quota", None)
@@ -234,4 +236,4 @@ def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> Lo
     if faults:
         raise DocumentFault("provider local", faults)
     most = None if quota is None else int(str(quota))
-    return LocalProvider(os.path.expanduser(str(directory)), pool, make, most, clock)
+    return LocalProvider(os.path.expanduser(str(directory)), pool, make, most, site.clock)

@@ -10,6 +10,8 @@ from autoscaler.ports import Clock, Refused
 from autoscaler.server import Order, Server, Traits
 from providerscripts.servers.faults import Fault, Faults, Scripted, lost, raise_after, raise_before
 from providerscripts.servers.memory_machine import NEVER, Health, MemoryMachine, fake_host_key
+from providerscripts.servers.untold import Untold
+from providerscripts.site import Site
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
 
@@ -30,7 +32,7 @@ OPTIONAL = ("boot_delay", "build_delay", "delete_delay", "lag", "quota")
 TRAITS = Traits(boot_time=60.0, listing_lag=5.0)
 
 
-class MemoryProvider:
+class MemoryProvider(Untold):
     """A vendor in memory. `faults` scripts its misbehaviour, the counters tell what it was asked.
 
     All lengths are seconds of `clock`: `boot_delay` until a machine runs, `build_delay` from there until it
@@ -52,7 +54,7 @@ class MemoryProvider:
         self.clock, self.pool = clock, pool
         self.traits = traits or Traits(boot_time=boot_delay + build_delay, listing_lag=max(lag, 5.0))
         self.boot_delay, self.build_delay, self.delete_delay = boot_delay, build_delay, delete_delay
-        self.lag, self.quota = lag, quota
+        self.lag, self.limit = lag, quota
         self.faults = Faults()
         self.calls: Counter[str] = Counter()  # by verb
         self.creates: Counter[str] = Counter()  # posted, by name
@@ -196,8 +198,8 @@ class MemoryProvider:
             return twin
         if self.traits.unique_names and any(m.name == order.name for m in living):
             raise Refused(f"the name {order.name} is taken", kind="invalid")
-        if self.quota is not None and len(living) >= self.quota:
-            raise Refused(f"the quota of {self.quota} machines is reached", kind="quota")
+        if self.limit is not None and len(living) >= self.limit:
+            raise Refused(f"the quota of {self.limit} machines is reached", kind="quota")
         self.made += 1
         id = f"vm-{self.made:06d}"
         fault = scripted.fault if scripted is not None else None
@@ -255,7 +257,7 @@ class MemoryProvider:
         return heapq.heappop(self._freed) if self._freed else len(self._machines) + 1
 
 
-def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> MemoryProvider:
+def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> MemoryProvider:
     """From the Deployment's words: `boot_delay`, `build_delay`, `delete_delay`, `lag` (seconds), `quota`."""
     faults, numbers = [], {}
     for key, value in settings.items():
@@ -269,7 +271,7 @@ def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> Me
         raise DocumentFault("provider memory", faults)
     quota = numbers.pop("quota", None)
     return MemoryProvider(
-        clock,
+        site.clock,
         pool,
         boot_delay=numbers.get("boot_delay", 60.0),
         build_delay=numbers.get("build_delay", 0.0),

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order, Server, ServerState, Traits
+from providerscripts.servers.untold import Untold
+from providerscripts.site import Site
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
 
@@ -25,7 +27,7 @@ OPTIONAL = ("boot_time", "http_timeout", "listing_lag", "tail")
 TRAITS = Traits(boot_time=60.0, listing_lag=10.0, tail=10.0, http_timeout=30.0, knows_host_key=True)
 
 
-class LabProvider:
+class LabProvider(Untold):
     """Speaks to the cloud at `url` for one pool."""
 
     def __init__(self, url: str, pool: str, traits: Traits = TRAITS) -> None:
@@ -111,9 +113,9 @@ def _server(told: Mapping[str, Any]) -> Server:
     )
 
 
-def open_provider(pool: str, settings: Mapping[str, object], clock: Clock) -> LabProvider:
+def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> LabProvider:
     """From the Deployment's words: `url`, and the traits that it may change, in seconds."""
-    del clock
+    del site
     faults = [f"unknown setting {key!r}" for key in settings if key not in (*REQUIRED, *OPTIONAL)]
     if not isinstance(settings.get("url"), str):
         faults.append("url: where the cloud listens is missing")

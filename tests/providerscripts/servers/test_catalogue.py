@@ -12,6 +12,7 @@ import pytest
 import providerscripts
 from providerscripts import catalogue
 from providerscripts.servers import local, memory
+from providerscripts.site import Site
 from utilities.clock import SystemClock
 from utilities.errors import DocumentFault, Unreachable
 
@@ -21,8 +22,8 @@ def site(tmp_path, monkeypatch):
     """A third party's distribution, as pip would lay it out."""
     (tmp_path / "theirs.py").write_text(
         "DESCRIPTION = 'a cloud of their own'\nREQUIRED = ('token',)\n"
-        "def open_provider(pool, settings, clock):\n    return ('opened', pool, dict(settings))\n"
-        "def build(settings):\n    import sdk_that_nobody_has\n"
+        "def open_provider(pool, settings, site):\n    return ('opened', pool, dict(settings))\n"
+        "def build(settings, site):\n    import sdk_that_nobody_has\n"
     )
     (tmp_path / "broken.py").write_text("raise RuntimeError('licence expired')\n")
     meta = tmp_path / "their_cloud-1.0.dist-info"
@@ -57,8 +58,8 @@ def test_no_adapter_of_the_rooms_is_forgotten():
 
 def test_the_told_traits_are_the_real_ones(tmp_path):
     clock = SystemClock()
-    assert local.open_provider("web", {"directory": str(tmp_path)}, clock).traits == local.TRAITS
-    assert memory.open_provider("web", {}, clock).traits == memory.TRAITS
+    assert local.open_provider("web", {"directory": str(tmp_path)}, Site(clock)).traits == local.TRAITS
+    assert memory.open_provider("web", {}, Site(clock)).traits == memory.TRAITS
 
 
 def test_the_catalogue_imports_no_sdk():
@@ -73,25 +74,25 @@ def test_the_catalogue_imports_no_sdk():
 
 def test_an_unknown_name_is_answered_with_the_nearest():
     with pytest.raises(DocumentFault, match="no provider 'locl'; did you mean local"):
-        catalogue.open_provider("locl", "web", {}, SystemClock())
+        catalogue.open_provider("locl", "web", {}, Site(SystemClock()))
     with pytest.raises(DocumentFault, match="no provider 'xyz'; there are local, memory"):
-        catalogue.open_provider("xyz", "web", {}, SystemClock())
+        catalogue.open_provider("xyz", "web", {}, Site(SystemClock()))
     with pytest.raises(DocumentFault, match="no balancer 'ha-proxy'; did you mean haproxy"):
-        catalogue.build_balancer("ha-proxy", {})
+        catalogue.build_balancer("ha-proxy", {}, Site(SystemClock()))
 
 
 def test_ours_are_opened_by_name(tmp_path):
-    opened = catalogue.open_provider("local", "web", {"directory": str(tmp_path)}, SystemClock())
+    opened = catalogue.open_provider("local", "web", {"directory": str(tmp_path)}, Site(SystemClock()))
     assert isinstance(opened, local.LocalProvider)
-    assert catalogue.build_balancer("memory", {}).name == "memory"
+    assert catalogue.build_balancer("memory", {}, Site(SystemClock())).name == "memory"
     with pytest.raises(DocumentFault, match="directory"):
-        catalogue.open_provider("local", "web", {}, SystemClock())
+        catalogue.open_provider("local", "web", {}, Site(SystemClock()))
 
 
 def test_a_third_party_adds_one_by_entry_point(site):
     [theirs] = [a for a in catalogue.providers() if a.name == "theirs"]
     assert (theirs.description, theirs.required, theirs.origin) == ("a cloud of their own", ("token",), "their-cloud")
-    opened = catalogue.open_provider("theirs", "web", {"token": "t"}, SystemClock())
+    opened = catalogue.open_provider("theirs", "web", {"token": "t"}, Site(SystemClock()))
     assert opened == ("opened", "web", {"token": "t"})
 
 
@@ -100,10 +101,10 @@ def test_a_broken_third_party_is_told_and_hides_nobody(site):
     assert "licence expired" in told["broken"].trouble
     assert not told["theirs"].trouble
     with pytest.raises(Unreachable, match="broken of their-cloud cannot be loaded"):
-        catalogue.open_provider("broken", "web", {}, SystemClock())
+        catalogue.open_provider("broken", "web", {}, Site(SystemClock()))
     assert not told["local"].origin  # nobody takes the name of one of ours
 
 
 def test_a_missing_package_is_one_sentence_with_the_pip_line(site):
     with pytest.raises(Unreachable, match="pip install 'sdk_that_nobody_has'"):
-        catalogue.build_balancer("theirs", {})
+        catalogue.build_balancer("theirs", {}, Site(SystemClock()))

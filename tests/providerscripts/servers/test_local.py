@@ -26,6 +26,7 @@ from providerscripts.servers.local import LocalProvider, open_provider
 from providerscripts.servers.local_address import guard
 from providerscripts.servers.local_birth import start
 from providerscripts.servers.local_folder import Folder, folders
+from providerscripts.site import Site
 from tests.providerscripts.servers.conftest import DEADLINE, order, quick, ready, started_for, until
 from utilities.clock import SystemClock
 from utilities.errors import AskerErred, DocumentFault
@@ -384,13 +385,13 @@ def test_a_bad_order_is_refused_and_makes_nothing(directory):
 
 def test_settings_are_checked_all_at_once(directory):
     with pytest.raises(DocumentFault) as fault:
-        open_provider("web", {"web": "apache", "workers": True, "quota": -1}, SystemClock())
+        open_provider("web", {"web": "apache", "workers": True, "quota": -1}, Site(SystemClock()))
     assert len(fault.value.faults) == 4
-    provider = open_provider("web", {"directory": str(directory), "boot_seconds": 3, "quota": 2}, SystemClock())
-    assert (provider.make.boot_seconds, provider.quota, provider.traits.boot_time) == (3.0, 2, 8.0)
+    provider = open_provider("web", {"directory": str(directory), "boot_seconds": 3, "quota": 2}, Site(SystemClock()))
+    assert (provider.make.boot_seconds, provider.limit, provider.traits.boot_time) == (3.0, 2, 8.0)
     for bad in ("fleet", "./fleet", "~nobody-here/fleet", f"{directory}/with blanks", f'{directory}/"quoted"'):
         with pytest.raises(DocumentFault, match="directory: expected a path"):
-            open_provider("web", {"directory": bad}, SystemClock())
+            open_provider("web", {"directory": bad}, Site(SystemClock()))
     with pytest.raises(DocumentFault):
         LocalProvider(directory / "with blanks", "web")
 

@@ -44,5 +44,5 @@ class TestContract(ProviderContract):
             truth=truth,
             made=count,
             wait=wait,
-            quota=lambda most: setattr(vendor, "quota", most),
+            quota=lambda most: setattr(vendor, "limit", most),
         )

@@ -8,6 +8,7 @@ from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order, ServerState, Traits
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health, MemoryProvider, open_provider
+from providerscripts.site import Site
 from tests.providerscripts.servers.contract import ProviderContract, World
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
@@ -56,7 +57,7 @@ class TestContract(ProviderContract):
             truth=lambda: {m.id for m in vendor.machines() if m.pool == "web"},
             made=lambda: vendor.made,
             wait=clock.sleep,
-            quota=lambda most: setattr(vendor, "quota", most),
+            quota=lambda most: setattr(vendor, "limit", most),
             patience=200,
         )
 
@@ -198,7 +199,7 @@ def test_a_machine_of_somebody_else_is_seen_only_among_everything(clock):
 
 def test_settings_are_checked_all_at_once(clock):
     with pytest.raises(DocumentFault) as fault:
-        open_provider("web", {"boot_delay": -1, "colour": 3}, clock)
+        open_provider("web", {"boot_delay": -1, "colour": 3}, Site(clock))
     assert len(fault.value.faults) == 2
-    vendor = open_provider("web", {"boot_delay": 5, "quota": 2}, clock)
-    assert (vendor.boot_delay, vendor.quota, vendor.traits.boot_time) == (5, 2, 5)
+    vendor = open_provider("web", {"boot_delay": 5, "quota": 2}, Site(clock))
+    assert (vendor.boot_delay, vendor.limit, vendor.traits.boot_time) == (5, 2, 5)
