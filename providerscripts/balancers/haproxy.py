@@ -15,11 +15,11 @@ from autoscaler.ports import BalancerUnreachable, Member, Refused
 from providerscripts.balancers.commands import toward_admitted, toward_drain
 from providerscripts.balancers.judge import Judge
 from providerscripts.balancers.members import check_member, check_name, socket_address
-from providerscripts.balancers.options import Options
 from providerscripts.balancers.rendering import Layout, default_config, read_layout, server_words
 from providerscripts.balancers.runtime import Runtime, ServerRow
 from providerscripts.balancers.settling import settle
 from providerscripts.balancers.wholefile import WholeFile
+from providerscripts.options import Options
 from providerscripts.site import Site
 from utilities.errors import DocumentFault
 
@@ -242,7 +242,7 @@ def build(options: Mapping[str, object], site: Site | None = None) -> HaproxyBal
     `check: false` leaves HAProxy's own checks out; `verify` is true, false or an argument list with `{file}`.
     """
     del site
-    read = Options("haproxy", options, REQUIRED, OPTIONAL)
+    read = Options("balancer haproxy", options, REQUIRED, OPTIONAL)
     off = options.get("check") is False
     verify = True if options.get("verify") is None else options["verify"]
     balancer = HaproxyBalancer(

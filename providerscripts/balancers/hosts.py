@@ -16,8 +16,8 @@ from pathlib import Path
 from autoscaler.ports import BalancerUnreachable, Member, Refused
 from providerscripts.balancers.block import find_block, lines_of, with_block
 from providerscripts.balancers.members import check_member, check_name
-from providerscripts.balancers.options import Options
 from providerscripts.balancers.wholefile import WholeFile
+from providerscripts.options import Options
 from providerscripts.site import Site
 from utilities.errors import Fault
 
@@ -105,7 +105,7 @@ class HostsBalancer:
 def build(options: Mapping[str, object], site: Site | None = None) -> HostsBalancer:
     """From a Deployment's entry. DocumentFault with all faults."""
     del site
-    read = Options("hosts", options, REQUIRED, OPTIONAL)
+    read = Options("balancer hosts", options, REQUIRED, OPTIONAL)
     path, name = read.text("path"), read.text("as", "hosts")
     drain = read.seconds("drain_seconds", 30.0)
     read.done()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from autoscaler.ports import Member, Refused
 from providerscripts.balancers.members import check_member, check_name
-from providerscripts.balancers.options import Options
+from providerscripts.options import Options
 from providerscripts.site import Site
 
 __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "MemoryBalancer", "build"]
@@ -65,7 +65,7 @@ class MemoryBalancer:
 def build(options: Mapping[str, object], site: Site | None = None) -> MemoryBalancer:
     """From a Deployment's entry. DocumentFault with all faults."""
     del site
-    read = Options("memory", options, REQUIRED, OPTIONAL)
+    read = Options("balancer memory", options, REQUIRED, OPTIONAL)
     name, drain = read.text("as", "memory"), read.seconds("drain_seconds", 30.0)
     read.done()
     return MemoryBalancer(name, drain)

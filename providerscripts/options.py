@@ -1,4 +1,4 @@
-"""A balancer's entry of the Deployment, read strictly: every fault at once."""
+"""An adapter's entry in the Deployment, read strictly: every fault at once."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Options:
     """Reads key after key, gathers faults; `done` raises them together."""
 
     def __init__(
-        self, balancer: str, given: Mapping[str, object], required: Sequence[str], optional: Sequence[str]
+        self, where: str, given: Mapping[str, object], required: Sequence[str], optional: Sequence[str]
     ) -> None:
-        self._where = f"balancer {balancer}"
+        self._where = where
         self._given = given
         self.faults: list[str] = []
         known = {*required, *optional, "name"}  # `name` is the adapter's own, in the Catalogue
@@ -59,6 +59,34 @@ class Options:
         if not _TIME.fullmatch(value):
             self.faults.append(f"{key}: expected a time such as 500ms or 2s, found {value!r}")
         return value
+
+    def words(self, key: str) -> tuple[str, ...]:
+        """A list of words, or one word; empty when it is not given."""
+        value = self._given.get(key)
+        found = [] if value is None else list(value) if isinstance(value, list | tuple) else [value]
+        if all(isinstance(v, str | int) and not isinstance(v, bool) and str(v).strip() for v in found):
+            return tuple(str(v) for v in found)
+        self.faults.append(f"{key}: expected a list of words, found {value!r}")
+        return ()
+
+    def choice(self, key: str, known: Sequence[str], default: str) -> str:
+        """One of `known`."""
+        value = self.text(key, default)
+        if value not in known:
+            self.faults.append(f"{key}: expected {' or '.join(known)}, found {value!r}")
+            return default
+        return value
+
+    def mapping(self, key: str) -> dict[str, str]:
+        """Text by text; numbers are taken as they are written."""
+        value = self._given.get(key)
+        if value is None:
+            return {}
+        good = isinstance(value, Mapping) and all(isinstance(v, str | int | float) for v in value.values())
+        if not isinstance(value, Mapping) or not good:
+            self.faults.append(f"{key}: expected words with a word each, found {value!r}")
+            return {}
+        return {str(k): str(v) for k, v in value.items()}
 
     def command(self, key: str) -> tuple[str, ...]:
         """An argument list; empty when it is not given. A single string would need a shell and is a fault."""

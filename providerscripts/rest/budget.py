@@ -1,0 +1,160 @@
+"""The Budget: how many requests a vendor still allows this account, shared by all processes of a node.
+
+A bucket that refills evenly. What the vendor's own headers say counts more than our reckoning, for they know of the
+other nodes too. The last part is kept for deletes: a fleet must always be able to shrink.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+
+from autoscaler.ports import Clock
+from providerscripts.site import Site
+from security.secrets import Secret
+from utilities.instant import Instant, to_text
+
+__all__ = ["Budget", "Rate", "Spent"]
+
+_SHORT = 2.0  # seconds: a wait so short is waited, a longer one is told
+_RESERVE = 0.1  # of the limit, for deletes
+
+
+class Spent(Exception):
+    """No request was sent: none is left of what the vendor allows. `until`: when there will be one again."""
+
+    def __init__(self, until: Instant, sentence: str) -> None:
+        super().__init__(sentence)
+        self.until = until
+
+
+@dataclass(frozen=True)
+class Rate:
+    """`limit` requests in `window` seconds, as the vendor documents; and the headers that tell how many are left."""
+
+    limit: int
+    window: float
+    limit_header: str = ""
+    left_header: str = ""
+
+
+@dataclass
+class _Level:
+    """`left` requests at `at`, of `limit`; none at all before `closed`."""
+
+    limit: float
+    left: float
+    at: float
+    closed: float = 0.0
+
+
+class Budget:
+    """For one vendor and one account. Nowhere to keep it: it is this process's own."""
+
+    def __init__(self, vendor: str, rate: Rate, site: Site, account: Secret) -> None:
+        self._vendor, self._rate, self._clock = vendor, rate, site.clock
+        mark = hashlib.sha256(account.reveal().encode()).hexdigest()[:12]  # tells accounts apart, tells no secret
+        self._path = site.state / "rates" / f"{vendor}-{mark}.json" if site.state is not None else None
+        self._lock = threading.Lock()
+        self._own = _Level(rate.limit, rate.limit, site.clock.now())
+
+    @property
+    def clock(self) -> Clock:
+        """The clock it reckons by."""
+        return self._clock
+
+    def take(self, deletes: bool = False) -> None:
+        """One request. Waits where a short wait is enough; Spent where it is not. `deletes` may use the reserve."""
+        for _ in range(2):
+            with self._level() as level:
+                now = self._clock.now()
+                keep = 0.0 if deletes else _RESERVE * level.limit
+                lack = keep + 1.0 - level.left
+                wait = max(level.closed - now, lack * self._rate.window / level.limit if lack > 0 else 0.0)
+                if wait <= 0:
+                    level.left -= 1.0
+                    return
+            if wait > _SHORT:
+                break
+            self._clock.sleep(wait)
+        until = Instant(now + wait)
+        kept = "" if deletes else "; the rest is kept for deletes"
+        raise Spent(
+            until,
+            f"{self._vendor} allows no more requests before {to_text(until)}: {max(0, int(level.left))} of "
+            f"{int(level.limit)} are left{kept}",
+        )
+
+    def heard(self, headers: Mapping[str, str]) -> None:
+        """What an answer's headers tell of the account: it counts more than our own reckoning."""
+        left, limit = _number(headers, self._rate.left_header), _number(headers, self._rate.limit_header)
+        if left is None:
+            return
+        with self._level() as level:
+            level.left = left
+            level.limit = limit or level.limit
+
+    def close(self, seconds: float) -> None:
+        """The vendor said 429: nobody asks before this many seconds are over."""
+        with self._level() as level:
+            level.closed = max(level.closed, self._clock.now() + seconds)
+
+    @contextmanager
+    def _level(self) -> Iterator[_Level]:
+        """The level as it is now, to be changed; kept for the next one, of whatever process."""
+        with self._lock, self._file() as (read, write):
+            level = read()
+            now = self._clock.now()
+            elapsed = max(0.0, now - level.at)  # a clock set back refills nothing
+            level.left = min(level.limit, level.left + elapsed * level.limit / self._rate.window)
+            level.at = now
+            level.closed = min(level.closed, now + 3600.0)  # nor does one set back close it for ever
+            yield level
+            write(level)
+
+    @contextmanager
+    def _file(self) -> Iterator[tuple[Callable[[], _Level], Callable[[_Level], None]]]:
+        """Read and write under the lock of all processes; where the folder cannot be written, our own level."""
+        descriptor = None
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if descriptor is None:
+            yield (lambda: self._own), (lambda _: None)
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield (lambda: self._read(descriptor)), (lambda level: self._write(descriptor, level))
+        finally:
+            os.close(descriptor)
+
+    def _read(self, descriptor: int) -> _Level:
+        try:
+            plain = json.loads(os.pread(descriptor, 4096, 0))
+            level = _Level(**{key: float(plain[key]) for key in ("limit", "left", "at", "closed")})
+            if level.limit >= 1:
+                return level
+        except (ValueError, KeyError, TypeError, OSError):
+            pass  # new, or cut off by a full disk: reckoned anew
+        return _Level(self._rate.limit, self._rate.limit, self._clock.now())
+
+    def _write(self, descriptor: int, level: _Level) -> None:
+        self._own = level
+        with suppress(OSError):  # a full disk keeps nobody from working; the vendor's 429 is the last word
+            body = json.dumps(asdict(level)).encode()
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, body, 0)
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    try:
+        return max(0.0, float(headers[name])) if name else None
+    except (KeyError, ValueError):
+        return None
