@@ -71,7 +71,8 @@ class Budget:
 
     def take(self, deletes: bool = False) -> None:
         """One request. Waits where a short wait is enough; Spent where it is not. `deletes` may use the reserve."""
-        for _ in range(2):
+        waited = 0.0
+        while True:
             with self._level() as level:
                 now = self._clock.now()
                 keep = 0.0 if deletes else _RESERVE * level.limit
@@ -80,9 +81,11 @@ class Budget:
                 if wait <= 0:
                     level.left -= 1.0
                     return
-            if wait > _SHORT:
+            if waited + wait > _SHORT:
                 break
+            wait = max(wait, 0.001)  # a rest of the reckoning is not asked for a thousand times
             self._clock.sleep(wait)
+            waited += wait
         until = Instant(now + wait)
         kept = "" if deletes else "; the rest is kept for deletes"
         raise Spent(

@@ -36,14 +36,16 @@ def listed(
     `read` raises KeyError, TypeError or ValueError for an answer that it does not understand.
     """
     for attempt in range(_TRIES):
-        items, total, count = _walked(api, path, params, read, headers)
+        items, totals, count = _walked(api, path, params, read, headers)
         ids = {str(item.get(key)) for item in items}
-        if len(ids) == len(items) and total in (None, len(items)):
+        # A total that changes on the way tells of an item that may have slipped over a page's edge.
+        if len(ids) == len(items) and (totals == {None} or totals == {len(items)}):
             return items
         if attempt + 1 == _TRIES:
             break
     raise api.unreachable(
-        f"{api.title}: GET {path} is not complete: {len(ids)} different ones on {count} pages, where {total} are told"
+        f"{api.title}: GET {path} is not complete: {len(ids)} different ones on {count} pages, where "
+        f"{' and then '.join(map(str, sorted(t for t in totals if t is not None)))} are told"
     )
 
 
@@ -53,8 +55,9 @@ def _walked(
     params: Mapping[str, Any],
     read: Callable[[Any], Page],
     headers: Mapping[str, str] | None,
-) -> tuple[list[dict[str, Any]], int | None, int]:
+) -> tuple[list[dict[str, Any]], set[int | None], int]:
     items: list[dict[str, Any]] = []
+    totals: set[int | None] = set()
     asked: Mapping[str, Any] = dict(params)
     for count in range(1, _MOST + 1):
         answer = api.get(path, asked, headers)
@@ -65,8 +68,9 @@ def _walked(
         if not all(isinstance(item, dict) for item in page.items):
             raise api.odd(f"GET {path}", answer)
         items += page.items
+        totals.add(page.total)
         if page.further is None:
-            return items, page.total, count
+            return items, totals, count
         following = {**params, **page.further}
         if following == asked or not page.items:
             raise api.unreachable(f"{api.title}: GET {path}: page {count} is empty or leads to itself")
