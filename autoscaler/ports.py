@@ -147,15 +147,12 @@ class Provider(Protocol):
         """How many Servers the account may have, or None when the Provider does not tell. ProviderUnreachable."""
 
     def leftovers(self) -> tuple[Leftover, ...]:
-        """What bears our label, or was once part of a Server of ours, and belongs to no Server now.
-
-        Complete as far as the vendor can tell, or ProviderUnreachable.
-        """
+        """What is ours and belongs to no Server now; complete as far as the vendor tells, or ProviderUnreachable."""
 
     def examine(self, order: Order) -> tuple[str, ...]:
-        """What the Provider would say against this order: a sentence each, with the nearest valid names.
+        """What the Provider would say against it, a sentence each, with the nearest valid names; makes nothing.
 
-        Asks and makes nothing; empty: nothing is known against it. ProviderUnreachable.
+        Empty: nothing is known against it. ProviderUnreachable.
         """
 
 
