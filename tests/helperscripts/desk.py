@@ -118,8 +118,8 @@ def at_rig(rig: Rig, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     monkeypatch.setenv("LOGNAME", "alice")
     monkeypatch.setattr(wiring, "open_store", lambda settings, make=False, judging="daily": rig.store)
     monkeypatch.setattr(wiring, "deployment", lambda store, settings: rig.deployment)
-    monkeypatch.setattr(wiring, "provider", lambda deployment: rig.provider)
-    monkeypatch.setattr(wiring, "balancers", lambda deployment: (rig.balancer,))
+    monkeypatch.setattr(wiring, "provider", lambda settings, deployment: rig.provider)
+    monkeypatch.setattr(wiring, "balancers", lambda settings, deployment: (rig.balancer,))
     monkeypatch.setattr(wiring, "clock", lambda: rig.clock)
 
 
