@@ -93,7 +93,7 @@ class Api:
             else:
                 if answer.status < 300 and answer.is_json:
                     return answer.body
-                if missing and answer.status == 404 and isinstance(answer.body, dict):
+                if missing and self._missing(answer):
                     return None
                 if 400 <= answer.status < 500 and answer.status != 429:
                     raise self.unreachable(self._refusal(what, answer).sentence)
@@ -119,7 +119,7 @@ class Api:
     def delete(self, path: str, params: Mapping[str, Any] | None = None) -> Any:
         """Ask once for its end; the vendor's own 404 is success, and brings None. Errors as `once`."""
         answer = self._done("DELETE", path, None, params)
-        if answer.status == 404 and isinstance(answer.body, dict):
+        if self._missing(answer):
             return None
         if 400 <= answer.status < 500:
             no = self._refusal(f"DELETE {path}", answer)
@@ -171,7 +171,14 @@ class Api:
     def _refusal(self, what: str, answer: Answer) -> No:
         no = self._reader(answer.status, answer.body)
         hint = f"; the credentials are those of {self._credential}" if no.kind == "auth" else ""
-        return No(no.kind, self._clean(f"{self.title}: {what}: HTTP {answer.status}, {no.sentence}{hint}"))
+        kind = "invalid" if no.kind == "missing" else no.kind
+        return No(kind, self._clean(f"{self.title}: {what}: HTTP {answer.status}, {no.sentence}{hint}"))
+
+    def _missing(self, answer: Answer) -> bool:
+        """Does the vendor itself, not some proxy's page, say that there is none: by 404, or as its reader knows?"""
+        if not 400 <= answer.status < 500 or not isinstance(answer.body, dict):
+            return False
+        return answer.status == 404 or self._reader(answer.status, answer.body).kind == "missing"
 
     def _strange(self, what: str, answer: Answer) -> str:
         said = whole(answer.body) if answer.status >= 300 else "an answer that is no JSON"

@@ -14,7 +14,7 @@ _LONGEST = 2000  # letters of a body that is no JSON
 
 @dataclass(frozen=True)
 class No:
-    """`kind` is auth, quota, sold out, rate or invalid."""
+    """`kind` is auth, quota, sold out, rate or invalid; or missing, where a vendor says 404 in other words."""
 
     kind: str
     sentence: str

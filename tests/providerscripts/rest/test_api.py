@@ -10,6 +10,7 @@ from autoscaler.ports import BalancerUnreachable, Doubtful, ProviderUnreachable,
 from providerscripts.rest.account import endpoint_fault, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
+from providerscripts.rest.no import No, usual, whole
 from providerscripts.site import Site
 from tests.providerscripts.rest.vendor import CUT, HALF, Said, Vendor, vendor
 from utilities.clock import SystemClock
@@ -116,6 +117,27 @@ def test_only_the_vendors_own_404_is_none(api: Api, there: Vendor) -> None:
     there.script = [Said(404, raw=b"<html>the proxy knows no such page</html>")]
     with pytest.raises(ProviderUnreachable, match="HTTP 404"):
         api.find("/x")
+
+
+def test_a_vendor_may_say_404_in_other_words(there: Vendor, clock: Hasty, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reader(status: int, body: object) -> No:
+        return No("missing", whole(body)) if "invalid id" in whole(body) else usual(status, body)
+
+    api = account(there.endpoint, clock, monkeypatch, reader=reader)
+    there.script = [Said(400, {"error": "invalid id"}), Said(400, {"error": "invalid id"})]
+    assert api.find("/x/1") is None
+    assert api.delete("/x/1") is None
+    there.script = [Said(400, {"error": "invalid name"}), Said(503, {"error": "invalid id"}), Said(400, "invalid id")]
+    with pytest.raises(ProviderUnreachable, match="invalid name"):
+        api.find("/x/1")
+    with pytest.raises(Doubtful):
+        api.delete("/x/1")
+    with pytest.raises(ProviderUnreachable):
+        api.find("/x/1")
+    there.script = [Said(400, {"error": "invalid id"})]
+    with pytest.raises(Refused) as refused:
+        api.once("POST", "/x/1/reboot")
+    assert refused.value.kind == "invalid"
 
 
 def test_429_is_waited_for_as_long_as_it_says(api: Api, there: Vendor, clock: Hasty) -> None:
