@@ -149,16 +149,20 @@ def machine(settings: Settings) -> Machine:
 def provider(settings: Settings, deployment: Deployment) -> Provider:
     """The Provider that the Deployment names, with its options. DocumentFault; Unreachable without its package."""
     from providerscripts import catalogue
+    from providerscripts.fence import FencedProvider
 
     named = deployment.provider
-    return catalogue.open_provider(named.name, deployment.pool, named.options, _site(settings))
+    opened = catalogue.open_provider(named.name, deployment.pool, named.options, _site(settings))
+    return FencedProvider(named.name, opened)
 
 
 def balancers(settings: Settings, deployment: Deployment) -> tuple[Balancer, ...]:
     """The Balancers that the Deployment names, in its order. Errors as provider's."""
     from providerscripts import catalogue
+    from providerscripts.fence import FencedBalancer
 
-    return tuple(catalogue.build_balancer(b.name, b.options, _site(settings)) for b in deployment.balancers)
+    site = _site(settings)
+    return tuple(FencedBalancer(catalogue.build_balancer(b.name, b.options, site)) for b in deployment.balancers)
 
 
 def _site(settings: Settings) -> Site:
@@ -194,13 +198,16 @@ def world(settings: Settings, deployment: Deployment, store: Store | None = None
     from autoscaler.world import World
     from cron.timetable import Timetable
     from providerscripts.crew import BoundedCrew
+    from providerscripts.listings import NodeListings
     from providerscripts.remote.shell import SshShell
     from providerscripts.store.journal import StoreJournal
 
     store = store or open_store(settings)
+    rents, named = provider(settings, deployment), deployment.provider
     return World(
         store=store,
-        provider=provider(settings, deployment),
+        provider=rents,
+        listings=NodeListings(rents, _site(settings), deployment.pool, (named.name, named.options)),
         balancers=balancers(settings, deployment),
         prober=prober(),
         shell=SshShell(deployment.ladder.ssh or Ssh(key=str(settings.ssh_key or ""))),

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from autoscaler.ports import Balancer, Provider
 from autoscaler.server import Traits
 from providerscripts.site import Site
-from utilities.errors import DocumentFault, Unreachable
+from utilities.errors import DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -75,6 +75,10 @@ def open_provider(
         provider: Provider = adapter.open_provider(pool, settings, site)
     except ModuleNotFoundError as err:
         raise _without(name, adapter, err) from err
+    except Trouble:
+        raise
+    except Exception as err:
+        raise _broken("servers", name, err) from err
     return provider
 
 
@@ -87,6 +91,10 @@ def build_balancer(
         balancer: Balancer = adapter.build(settings, site)
     except ModuleNotFoundError as err:
         raise _without(name, adapter, err) from err
+    except Trouble:
+        raise
+    except Exception as err:
+        raise _broken("balancers", name, err) from err
     return balancer
 
 
@@ -121,6 +129,12 @@ def _without(name: str, adapter: Any, err: ModuleNotFoundError) -> Unreachable:
     extra = str(getattr(adapter, "EXTRA", "") or "")
     wanted = f"{_DISTRIBUTION}[{extra}]" if extra else str(err.name or "").partition(".")[0]
     return Unreachable(f"{name} needs the package {err.name}, which is not installed here: pip install '{wanted}'")
+
+
+def _broken(room: str, name: str, err: Exception) -> Unreachable:
+    """A fault of the adapter's own while it was opened."""
+    what = " ".join(f"{type(err).__name__}: {err}".split())[:300]
+    return Unreachable(f"{_WORDS[room]} {name} cannot be opened, by a fault of its own ({what}); --debug shows where")
 
 
 def _strangers(room: str) -> dict[str, EntryPoint]:

@@ -1,0 +1,158 @@
+"""The Fence around an adapter: a fault of its own is never an empty answer, and ends nobody's run.
+
+Ports promise which exceptions may come. What an adapter raises besides (a KeyError in an answer that it did not
+expect, a third party's mistake) or answers against its port becomes "cannot be asked", for a deed "in doubt". The
+exception itself stays its cause, which `--debug` shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from autoscaler.ports import Balancer, BalancerUnreachable, Doubtful, Member, Provider, ProviderUnreachable, Refused
+from autoscaler.server import Leftover, Order, Price, Quota, Server, Traits
+from utilities.errors import Trouble, Unreachable
+
+__all__ = ["FencedBalancer", "FencedProvider"]
+
+T = TypeVar("T")
+
+
+class FencedProvider:
+    """`name` is the adapter's, as the Deployment says it. Otherwise as the Provider within.
+
+    ProviderUnreachable for one that has no traits.
+    """
+
+    def __init__(self, name: str, provider: Provider) -> None:
+        self._name, self._within = f"provider {name}", provider
+        self.traits = self._asked("traits", lambda: _one(provider.traits, Traits))
+
+    def list(self, everything: bool = False) -> tuple[Server, ...]:
+        """As the port."""
+        return self._asked("list", lambda: _all(self._within.list(everything), Server))
+
+    def create(self, order: Order) -> Server:
+        """As the port; what is no word of it may have made a server."""
+        return self._done("create", lambda: _one(self._within.create(order), Server))
+
+    def get(self, id: str) -> Server | None:
+        """As the port."""
+        return self._asked("get", lambda: _perhaps(self._within.get(id), Server))
+
+    def delete(self, id: str) -> None:
+        """As the port."""
+        self._done("delete", lambda: self._within.delete(id))
+
+    def reboot(self, id: str) -> None:
+        """As the port."""
+        self._done("reboot", lambda: self._within.reboot(id))
+
+    def label(self, id: str, pool: str | None) -> None:
+        """As the port."""
+        self._done("label", lambda: self._within.label(id, pool))
+
+    def price(self, size: str, region: str) -> Price | None:
+        """As the port."""
+        return self._asked("price", lambda: _perhaps(self._within.price(size, region), Price))
+
+    def quota(self) -> Quota | None:
+        """As the port."""
+        return self._asked("quota", lambda: _perhaps(self._within.quota(), Quota))
+
+    def leftovers(self) -> tuple[Leftover, ...]:
+        """As the port."""
+        return self._asked("leftovers", lambda: _all(self._within.leftovers(), Leftover))
+
+    def examine(self, order: Order) -> tuple[str, ...]:
+        """As the port."""
+        return self._asked("examine", lambda: _all(self._within.examine(order), str))
+
+    def _asked(self, verb: str, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except Unreachable:
+            raise
+        except Trouble as err:  # a question has no refusal, only no answer
+            raise ProviderUnreachable(str(err)) from err
+        except Exception as err:
+            raise ProviderUnreachable(_sentence(self._name, verb, err)) from err
+
+    def _done(self, verb: str, deed: Callable[[], T]) -> T:
+        try:
+            return deed()
+        except (Refused, Doubtful, ProviderUnreachable):
+            raise
+        except Trouble as err:
+            raise Doubtful(str(err)) from err
+        except Exception as err:
+            raise Doubtful(f"{_sentence(self._name, verb, err)}; it may have been done") from err
+
+
+class FencedBalancer:
+    """`name` is the Balancer's own, by which people know it. Otherwise as the Balancer within."""
+
+    def __init__(self, balancer: Balancer) -> None:
+        self._within = balancer
+        self.name = str(balancer.name)
+
+    @property
+    def drain_seconds(self) -> float:
+        """Its own. BalancerUnreachable where it has none."""
+        return self._asked("drain_seconds", lambda: float(self._within.drain_seconds))
+
+    @drain_seconds.setter
+    def drain_seconds(self, seconds: float) -> None:
+        self._within.drain_seconds = seconds
+
+    def admitted(self) -> tuple[Member, ...]:
+        """As the port."""
+        return self._asked("admitted", lambda: _all(self._within.admitted(), Member))
+
+    def admit(self, member: Member) -> None:
+        """As the port."""
+        self._asked("admit", lambda: self._within.admit(member))
+
+    def withdraw(self, name: str, leave: int = 1) -> bool:
+        """As the port."""
+        return self._asked("withdraw", lambda: _one(self._within.withdraw(name, leave), bool))
+
+    def connections(self, name: str) -> int | None:
+        """As the port."""
+        return self._asked("connections", lambda: _perhaps(self._within.connections(name), int))
+
+    def forget(self, name: str) -> None:
+        """As the port."""
+        self._asked("forget", lambda: self._within.forget(name))
+
+    def _asked(self, verb: str, question: Callable[[], T]) -> T:
+        try:
+            return question()
+        except (BalancerUnreachable, Refused):
+            raise
+        except Trouble as err:
+            raise BalancerUnreachable(str(err)) from err
+        except Exception as err:
+            raise BalancerUnreachable(_sentence(f"balancer {self.name}", verb, err)) from err
+
+
+def _sentence(who: str, verb: str, err: Exception) -> str:
+    what = " ".join(f"{type(err).__name__}: {err}".split())[:300]
+    return f"{who}: {verb} broke on a fault of the adapter itself ({what}); --debug shows where"
+
+
+def _one(found: T, kind: type[T]) -> T:
+    if not isinstance(found, kind):
+        raise TypeError(f"it answered with {type(found).__name__}, not with {kind.__name__}")
+    return found
+
+
+def _perhaps(found: T | None, kind: type[T]) -> T | None:
+    return None if found is None else _one(found, kind)
+
+
+def _all(found: tuple[T, ...], kind: type[T]) -> tuple[T, ...]:
+    if not isinstance(found, tuple | list):
+        raise TypeError(f"it answered with {type(found).__name__}, not with a tuple")
+    return tuple(_one(each, kind) for each in found)
