@@ -20,7 +20,7 @@ from autoscaler.fleet import Fleet, Inputs, Run
 from autoscaler.handover import Handover
 from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, key_of, read_heartbeat, watched
-from autoscaler.observe import Wish, boot_trouble, fleet_seen, read_wish
+from autoscaler.observe import Wish, boot_trouble, fleet_seen, listed_now, read_wish
 from autoscaler.outcome import Done, Report
 from autoscaler.plan import Kind, Plan, told_once
 from autoscaler.ports import Conditional
@@ -62,7 +62,8 @@ def plan_only(world: World, deployment: Deployment, node: Node) -> list[tuple[In
     wish, roll = cycle.wish(), cycle.roll()
     heart = watched(heart, cycle.time.now(), deployment.lease)
     cycle.heart = replace(heart, runs={**heart.runs, "cycle": run})
-    fleet = Fleet(cycle.time.now(), node.ordinal, roll.shares, world.provider.list())
+    at, servers = listed_now(world, cycle.time, 0.0)
+    fleet = Fleet(at, node.ordinal, roll.shares, servers)
     out = []
     for duty in cycle.duties(roll, wish, fleet):
         share = duty.standing.share if duty.standing is not None else blank_share(node, duty.share)
@@ -153,7 +154,9 @@ class _Cycle(Errand):
         """A turn on every share in our hands, and on those whose holder is gone. Without `resize` only on what is in
         flight, and on what was just taken."""
         roll = self.roll()
-        fleet = Fleet(self.time.now(), self.node.ordinal, roll.shares, self.world.provider.list())
+        oldest = (self.deployment.tick if resize else self.deployment.poll) / 2
+        at, servers = listed_now(self.world, self.time, oldest)
+        fleet = Fleet(at, self.node.ordinal, roll.shares, servers)
         for duty in self.duties(roll, wish, fleet):
             holding = self.hold(duty.share)
             fresh = resize or duty.share not in self.turns

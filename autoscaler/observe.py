@@ -23,7 +23,7 @@ from autoscaler.world import World
 from utilities.errors import DocumentFault, Trouble, Unreachable
 from utilities.instant import Instant
 
-__all__ = ["Wish", "absences", "all_shares", "boot_trouble", "fleet_now", "fleet_seen", "read_wish"]
+__all__ = ["Wish", "absences", "all_shares", "boot_trouble", "fleet_now", "fleet_seen", "listed_now", "read_wish"]
 
 
 @dataclass(frozen=True)
@@ -88,16 +88,29 @@ def absences(world: World, mine: Share, servers: tuple[Server, ...]) -> tuple[st
     return tuple(sorted(id for id, answer in answers.items() if answer is None))
 
 
-def fleet_now(world: World, time: StoreClock, mine: Share, shares: tuple[Share, ...] | None = None) -> Fleet:
-    """The Fleet. Unreachable when Store or Provider cannot be asked: an error is never an empty fleet.
+def fleet_now(
+    world: World, time: StoreClock, mine: Share, shares: tuple[Share, ...] | None = None, oldest: float = 0.0
+) -> Fleet:
+    """The Fleet, by a listing at most `oldest` seconds old.
+
+    Unreachable when Store or Provider cannot be asked: an error is never an empty fleet.
 
     `shares`: all of them as they were just read; read here when they are not given.
     """
     if shares is None:
         shares = all_shares(world.store, time, mine)
-    at: Instant = time.now()
-    servers = world.provider.list()
+    at, servers = listed_now(world, time, oldest)
     return Fleet(at, mine.share, shares, servers, absences(world, mine, servers))
+
+
+def listed_now(world: World, time: StoreClock, oldest: float) -> tuple[Instant, tuple[Server, ...]]:
+    """A complete listing, and when it was begun: at most `oldest` seconds ago. ProviderUnreachable.
+
+    An older one is as good as a new one wherever its own instant counts, and that is everywhere in a Fleet.
+    """
+    asked = time.now()
+    listing = world.listings.fetch(oldest)
+    return Instant(asked - listing.age), listing.servers
 
 
 def fleet_seen(world: World, fleet: Fleet, mine: Share) -> Fleet:

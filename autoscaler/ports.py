@@ -22,9 +22,6 @@ from utilities.instant import Instant
 T = TypeVar("T")
 
 
-# --- Store ---------------------------------------------------------------------------------------------------
-
-
 class Conditional(StrEnum):
     """What the probe found of a Store's conditional writes."""
 
@@ -91,9 +88,6 @@ class Store(Protocol):
         """All keys that begin so, sorted; complete, or StoreUnreachable."""
 
 
-# --- Provider ------------------------------------------------------------------------------------------------
-
-
 class ProviderUnreachable(Unreachable):
     """The Provider could not be asked; for a create: the request certainly never left."""
 
@@ -150,13 +144,22 @@ class Provider(Protocol):
         """What is ours and belongs to no Server now; complete as far as the vendor tells, or ProviderUnreachable."""
 
     def examine(self, order: Order) -> tuple[str, ...]:
-        """What the Provider would say against it, a sentence each, with the nearest valid names; makes nothing.
-
-        Empty: nothing is known against it. ProviderUnreachable.
-        """
+        """What it would say against this order, with the nearest valid names; empty: nothing. ProviderUnreachable."""
 
 
-# --- Balancer ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Listing:
+    """A complete listing of our pool, begun `age` seconds ago."""
+
+    age: float
+    servers: tuple[Server, ...]
+
+
+class Listings(Protocol):
+    """The Provider's listings, shared by the processes of a node."""
+
+    def fetch(self, oldest: float) -> Listing:
+        """One begun at most `oldest` seconds ago. ProviderUnreachable, never a part."""
 
 
 @dataclass(frozen=True)
@@ -198,9 +201,6 @@ class Balancer(Protocol):
         """Drop a withdrawn one wholly. Not known is done."""
 
 
-# --- Probes and shell ----------------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True)
 class Target:
     """Whom to probe."""
@@ -230,9 +230,6 @@ class RemoteShell(Protocol):
 
     def run(self, target: Target, command: str, deadline: float) -> tuple[int, str]:
         """(exit status, output). Unreachable when it cannot be run."""
-
-
-# --- This machine --------------------------------------------------------------------------------------------
 
 
 class Machine(Protocol):

@@ -140,7 +140,7 @@ class _Round(Errand):
         if self.blind or not ours:
             return None
         try:
-            return fleet_now(self.world, self.time, ours[0], self.shares)
+            return fleet_now(self.world, self.time, ours[0], self.shares, self.deployment.tick / 2)
         except Trouble as err:
             self.blind = str(err)
             return None

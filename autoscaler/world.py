@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from autoscaler.ports import Balancer, Clock, Crew, Journal, Machine, Prober, Provider, RemoteShell, Store, Timetable
+from autoscaler.ports import (
+    Balancer,
+    Clock,
+    Crew,
+    Journal,
+    Listings,
+    Machine,
+    Prober,
+    Provider,
+    RemoteShell,
+    Store,
+    Timetable,
+)
 
 __all__ = ["World"]
 
@@ -15,6 +27,7 @@ class World:
 
     store: Store
     provider: Provider
+    listings: Listings
     balancers: tuple[Balancer, ...]
     prober: Prober
     shell: RemoteShell

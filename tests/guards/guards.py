@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from tests.guards.clouds import CLOUDS
 from tests.guards.core import CORE
 from tests.guards.edges import EDGES
 from tests.guards.errands import ERRANDS
@@ -32,7 +33,7 @@ from tests.guards.world import WORLD
 
 __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
-ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE)
+ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE, *CLOUDS)
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop
 #: A test that ends so has met a broken edit, not a missing guard.

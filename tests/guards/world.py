@@ -143,8 +143,9 @@ WORLD: tuple[Guard, ...] = (
         "an error in a listing is not empty",
         "A Provider that cannot be asked ends the Cycle before anything is decided.",
         "autoscaler/observe.py",
-        "    servers = world.provider.list()\n",
-        "    try:\n        servers = world.provider.list()\n    except Unreachable:\n        servers = ()\n",
+        "    listing = world.listings.fetch(oldest)\n",
+        "    from autoscaler.ports import Listing\n    try:\n        listing = world.listings.fetch(oldest)\n"
+        "    except Unreachable:\n        listing = Listing(0.0, ())\n",
         (FAILURES + "an_api_error_that_looks_like_an_empty_listing_deletes_and_kills_nothing",),
     ),
     Guard(

@@ -9,6 +9,7 @@ from autoscaler.ports import (
     BalancerUnreachable,
     Conditional,
     Doubtful,
+    Listing,
     Member,
     ProviderUnreachable,
     Replay,
@@ -33,10 +34,11 @@ __all__ = ["NoTimetable", "world_of"]
 
 def world_of(process: Process) -> World:
     """Every port of this process."""
-    realm = process.realm
+    realm, provider = process.realm, ProviderDoor(process)
     return World(
         store=StoreDoor(process),
-        provider=ProviderDoor(process),
+        provider=provider,
+        listings=SharedListings(process, provider),
         balancers=tuple(BalancerDoor(process, b) for b in realm.balancers),
         prober=ProberDoor(process),
         shell=ShellDoor(process),
@@ -138,6 +140,21 @@ class ProviderDoor:
 
     def _ask(self, what: str, subject: str, effect: Callable[[], Any]) -> Any:
         return self._process.realm.call(self._process, what, subject, effect, _provider_cut, _provider_lost)
+
+
+class SharedListings:
+    """What the processes of a host know of the last listing, at its true age."""
+
+    def __init__(self, process: Process, provider: ProviderDoor) -> None:
+        self._process, self._provider = process, provider
+
+    def fetch(self, oldest: float) -> Listing:
+        now, kept = self._process.realm.time.now, self._process.host.listed
+        if kept is not None and now - kept[0] <= oldest:
+            return Listing(now - kept[0], kept[1])
+        servers = self._provider.list()
+        self._process.host.listed = (now, servers)
+        return Listing(0.0, servers)
 
 
 def _balancer_lost(what: str) -> Exception:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from utilities.instant import Instant
 
 if TYPE_CHECKING:
+    from autoscaler.server import Server
     from tests.simulation.process import Process
     from tests.simulation.world import Realm
 
@@ -34,6 +35,7 @@ class Host:
         self.cuts: dict[str, float] = {}  # port: cut off until
         self.blind_to: set[str] | None = None  # ids of machines whose answers do not arrive; None: all arrive
         self.blind_until = 0.0
+        self.listed: tuple[float, tuple[Server, ...]] | None = None  # the last listing that its processes share
 
     def wall(self) -> Instant:
         """What its clock shows."""

@@ -23,6 +23,7 @@ from autoscaler.wish import Limits
 from autoscaler.world import World
 from cron.timetable import Timetable
 from providerscripts.balancers.memory import MemoryBalancer
+from providerscripts.listings import DirectListings
 from providerscripts.servers.memory import Health, MemoryProvider
 from providerscripts.store.journal import StoreJournal
 from providerscripts.store.memory import MemoryStore
@@ -166,10 +167,11 @@ class Rig:
             self.write(new_profile(self.wanted))
 
     def world(self, node: int) -> World:
-        return self.wrap(
+        wrapped = self.wrap(
             World(
                 store=self.store,
                 provider=self.provider,
+                listings=DirectListings(self.provider),
                 balancers=(self.balancer,),
                 prober=self.prober,
                 shell=self.shell,
@@ -180,6 +182,7 @@ class Rig:
                 timetable=Timetable(self.deployment.schedule),
             )
         )
+        return replace(wrapped, listings=DirectListings(wrapped.provider))
 
     def node(self, k: int) -> Node:
         return Node(k, f"machine-{k}", f"host-{k}", "0.1.0")

@@ -1,0 +1,128 @@
+"""Guards of what speaks to vendors: one request a deed, no part for a whole, no vendor's silence for a no."""
+
+from __future__ import annotations
+
+from tests.guards.guard import Guard
+
+__all__ = ["CLOUDS"]
+
+API = "tests/providerscripts/rest/test_api.py::test_"
+PAGING = "tests/providerscripts/rest/test_paging.py::test_"
+BUDGET = "tests/providerscripts/rest/test_budget.py::test_"
+TOKEN = "tests/providerscripts/rest/test_token.py::test_"  # noqa: S105 - a path
+LISTINGS = "tests/providerscripts/test_listings.py::test_"
+
+CLOUDS: tuple[Guard, ...] = (
+    Guard(
+        "a kept listing is as old as it says",
+        "What a node's processes share counts from when it was begun, not from when it was read.",
+        "autoscaler/observe.py",
+        "return Instant(asked - listing.age), listing.servers",
+        "return asked, listing.servers",
+        (LISTINGS + "the_core_counts_from_when_it_was_begun",),
+    ),
+    Guard(
+        "a listing of unknown age is no listing",
+        "After a sleep or a reboot nobody knows how old a kept one is.",
+        "providerscripts/listings.py",
+        "0 <= ticks <= oldest and abs(wall - ticks) <= _DRIFT",
+        "0 <= ticks <= oldest",
+        (LISTINGS + "after_a_reboot_or_a_leap_of_the_clock_its_age_is_unknown",),
+    ),
+    Guard(
+        "a kept listing is the account's own",
+        "Another account's servers are never taken for ours.",
+        "providerscripts/listings.py",
+        "repr((pool, account[0], sorted(account[1].items())))",
+        "repr((pool, account[0]))",
+        (LISTINGS + "another_accounts_is_never_ours",),
+    ),
+    Guard(
+        "a short page is no listing",
+        "As many different ones as the vendor counts, or none.",
+        "providerscripts/rest/paging.py",
+        "if len(ids) == len(items) and (totals == {None} or totals == {len(items)}):",
+        "if True:",
+        (PAGING + "a_listing_that_is_not_whole_twice_is_none",),
+    ),
+    Guard(
+        "a total that changes on the way is no listing",
+        "An item may have slipped over a page's edge.",
+        "providerscripts/rest/paging.py",
+        "totals == {len(items)}",
+        "len(items) in totals",
+        (PAGING + "one_that_changed_between_two_pages_is_read_again",),
+    ),
+    Guard(
+        "a proxy's 404 proves nothing",
+        "Only the vendor's own JSON says that a server is gone.",
+        "providerscripts/rest/api.py",
+        "if missing and answer.status == 404 and isinstance(answer.body, dict):",
+        "if missing and answer.status == 404:",
+        (API + "only_the_vendors_own_404_is_none",),
+    ),
+    Guard(
+        "a proxy's 404 deletes nothing",
+        "A deletion counts as done by the vendor's own word alone.",
+        "providerscripts/rest/api.py",
+        "        if answer.status == 404 and isinstance(answer.body, dict):\n            return None\n        if 400",
+        "        if answer.status == 404:\n            return None\n        if 400",
+        (API + "a_deed_without_a_body_in_its_answer",),
+    ),
+    Guard(
+        "a redirect is not followed",
+        "No token goes where a redirect points, and no POST becomes a GET.",
+        "providerscripts/rest/exchange.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        (API + "a_redirect_is_not_followed_with_the_token",),
+    ),
+    Guard(
+        "a 4xx that says nothing is doubt",
+        "A time-out that the vendor's front reports does not say that nothing was made.",
+        "providerscripts/rest/api.py",
+        "certain = 400 <= answer.status < 500 and answer.status not in _UNSURE",
+        "certain = 400 <= answer.status < 500",
+        (API + "a_deed_without_a_whole_answer_is_in_doubt_and_was_sent_once",),
+    ),
+    Guard(
+        "half an answer is no refusal to connect",
+        "Only a connection that never stood is certain to have carried nothing.",
+        "providerscripts/rest/exchange.py",
+        "    return isinstance(reason, NewConnectionError)\n",
+        "    return isinstance(err, requests.exceptions.ConnectionError)\n",
+        (API + "a_deed_without_a_whole_answer_is_in_doubt_and_was_sent_once",),
+    ),
+    Guard(
+        "no token in a message",
+        "A vendor that repeats the token in its error does not put it into our log.",
+        "providerscripts/rest/api.py",
+        "        return redact(text, self._secrets)\n",
+        "        return text\n",
+        (API + "the_token_is_in_no_message",),
+    ),
+    Guard(
+        "no token in the Deployment",
+        "All nodes and all who read the Store would see it.",
+        "providerscripts/rest/token.py",
+        "    if settings.get(half) is not None:\n",
+        "    if False:\n",
+        (TOKEN + "faults_of_the_document",),
+    ),
+    Guard(
+        "the last requests are for deletes",
+        "A fleet can shrink when nothing else can be asked any more.",
+        "providerscripts/rest/budget.py",
+        "keep = 0.0 if deletes else _RESERVE * level.limit",
+        "keep = 0.0",
+        (BUDGET + "the_last_tenth_is_for_deletes",),
+    ),
+    Guard(
+        "the budget is the node's",
+        "Processes side by side spend what there is once.",
+        "providerscripts/rest/budget.py",
+        "            fcntl.flock(descriptor, fcntl.LOCK_EX)\n",
+        "            pass\n",
+        (BUDGET + "many_at_once_take_no_more_than_there_is",),
+    ),
+)
