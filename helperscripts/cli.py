@@ -49,6 +49,7 @@ VERBS: dict[str, Entry] = {
     "history": Entry("history", "Show what was decided, done and wished, and why.", LOOK),
     "explain": Entry("explain", "Tell why it is, or was, so; or why nothing happened.", LOOK),
     "check-health": Entry("check_health", "Probe webservers now, rung by rung; act on nothing.", LOOK),
+    "audit": Entry("audit", "Find what costs and has no record; what each costs.", LOOK),
     "pause": Entry("pause", "Stop the nodes from acting.", OWN),
     "resume": Entry("resume", "Let them act again.", OWN),
     "adopt": Entry("adopt", "Take an existing machine into the fleet.", OWN),

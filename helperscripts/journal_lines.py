@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "clock_of", "plain", "printable", "sentence", "touches"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-KINDS = ("cycle", "round", "lease", "reboot", "wish")  # the words we write; another version may know more
+KINDS = ("cycle", "round", "lease", "reboot", "wish", "settle")  # the words we write; another version may know more
 
 
 def touches(noted: Noted, webserver: str) -> bool:

@@ -123,6 +123,7 @@ def test_a_fleet_from_init_to_release(operator: Operator) -> None:
     assert "held by" in o.ask("explain")
     life = o.ask("explain", victim)
     assert life.index("create by cycle of node") < life.index("judged it dead") < life.index("destroy by")
+    assert "Nothing is found: 3 servers bear our label, and each has its record" in o.ask("audit")
     assert "local" in o.ask("providers")
     assert "autoscaler" in o.ask("completion", "bash")
 
