@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from utilities.errors import Trouble, Unreachable
 
-__all__ = ["Heard", "asking", "doing", "heard"]
+__all__ = ["Heard", "asking", "doing", "errors", "heard"]
 
 _KINDS = {
     "sold out": (
@@ -71,6 +71,14 @@ class Heard:
     left: bool = True
 
 
+def errors() -> tuple[type[Exception], ...]:
+    """All that a call of boto3 raises. That an answer is no XML is none of botocore's BotoCoreErrors."""
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
+
+    return BotoCoreError, ClientError, ResponseParserError, OSError
+
+
 def heard(err: Exception) -> Heard:
     """What an error of botocore says."""
     response = getattr(err, "response", None)
@@ -107,11 +115,9 @@ def _kind(code: str, status: int, words: str) -> str:
 @contextmanager
 def asking(title: str, what: str, unreachable: type[Unreachable] = ProviderUnreachable) -> Iterator[None]:
     """Around a question: whatever is raised becomes `unreachable`, for a question has no refusal."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
-    except (BotoCoreError, ClientError, OSError) as err:
+    except errors() as err:
         raise unreachable(f"{title}: {what}: {heard(err).sentence}") from None
 
 
@@ -123,11 +129,9 @@ def doing(
     doubtful: type[Trouble] = Doubtful,
 ) -> Iterator[None]:
     """Around a deed: Refused for a certain no, `unreachable` when it never left, else `doubtful`."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
-    except (BotoCoreError, ClientError, OSError) as err:
+    except errors() as err:
         told = heard(err)
         if told.kind:
             raise Refused(f"{title}: {what}: {told.sentence}", kind=told.kind) from None

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from providerscripts.amazon.no import heard
+from providerscripts.amazon.no import errors, heard
 from security.pins import Pin
 
 __all__ = ["WINDOW", "HostKeys", "key_in"]
@@ -80,15 +80,13 @@ class HostKeys:
         return {i: kept[i] for i in ids if i in kept}
 
     def _asked(self, ids: list[str]) -> dict[str, str]:
-        from botocore.exceptions import BotoCoreError, ClientError
-
         found = {}
         try:
             for id in ids:
                 key = key_in(self._console(id))
                 if key is not None:
                     found[id] = key
-        except (BotoCoreError, ClientError, OSError):
+        except errors():
             pass  # not permitted, or not now: no key is known, which is what `host_key` None says
         return found
 
