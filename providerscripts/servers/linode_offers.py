@@ -143,7 +143,7 @@ class LinodeOffers:
         return all(one.get("available") is not False for one in answer if one.get("plan") == order.size)
 
     def _image(self, order: Order) -> list[str]:
-        image = self._api.find(f"/images/{quote(order.image, safe='/')}")
+        image = self._api.find(f"/images/{quote(order.image, safe='')}")
         if image is None:
             names = [str(i.get("id")) for i in listed(self._api, "/images", {"page_size": PER_PAGE}, page_of)]
             return [unknown("image", order.image, names)]
