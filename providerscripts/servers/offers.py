@@ -43,7 +43,9 @@ class Offers:
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
     """There is none of this name; the nearest ones, or all where they are few."""
     names = sorted({k for k in known if k})
-    near = get_close_matches(name, names, 3, 0.5) or [k for k in names if name.lower() in k.lower()][:3]
+    written = {k.lower(): k for k in names}
+    near = [written[k] for k in get_close_matches(name.lower(), written, 3, 0.4)]
+    near = near or [k for k in names if name.lower() in k.lower()][:3]
     if near:
         return f"there is no {what} {name!r}; did you mean {' or '.join(near)}?"
     if not names:
