@@ -24,10 +24,10 @@ _COLOURS = {"no record": "red", "twice": "red", "no server": "yellow", "doubt": 
     "audit",
     cls=Verb,
     examples=[
-        "autoscaler audit                             look at provider, records and balancers",
-        "autoscaler audit --check                     one line and 0, 1 or 3, as monitoring wants it",
-        "autoscaler audit --json | jq '.findings[] | select(.kind == \"no record\") | .id'",
-        "autoscaler audit --settle ws-web-1-0007      you looked: this doubtful one was never made",
+        "autoscaler audit",
+        "autoscaler audit --check                   0, 1 or 3, as monitoring wants it",
+        "autoscaler audit --json | jq '.findings[] | {kind, name, id, month}'",
+        "autoscaler audit --settle ws-web-1-0007    you looked: it was never made",
     ],
 )
 @click.option("--check", is_flag=True, help="Exit 0 nothing found, 1 something, 3 unknown, with one line.")
@@ -134,10 +134,10 @@ def _screen(stock: Stock, sentence: str) -> list[str]:
     lines = flow(sentence, colour=colour, bold=True)
     for reason in stock.reasons:
         lines += flow(f"Not known: {reason}", colour="red")
-    rows = [
-        (paint(one.kind, _COLOURS.get(one.kind, "")), one.name, _month(one), f"{_told(one)}. Do: {one.do}")
-        for one in stock.found
-    ]
+    rows: list[tuple[str, ...]] = []
+    for one in stock.found:
+        rows.append((paint(one.kind, _COLOURS.get(one.kind, "")), one.name, _month(one), _told(one)))
+        rows.append(("", "", "", f"-> {one.do}"))
     lines += ["", *table(("what", "name", "a month", "because"), rows)] if rows else []
     for note in stock.notes:
         lines += ["", *flow(f"Note: {note}")]
@@ -146,7 +146,7 @@ def _screen(stock: Stock, sentence: str) -> list[str]:
 
 def _lines(stock: Stock, sentence: str) -> list[str]:
     """For grep: a finding a line."""
-    found = [f"{one.kind}: {one.name}: {_month(one)} a month: {_told(one)}. Do: {one.do}" for one in stock.found]
+    found = [f"{one.kind}: {one.name}, {_cost(one)}: {_told(one)}. Do: {one.do}" for one in stock.found]
     return [sentence, *(f"not known: {reason}" for reason in stock.reasons), *found,
             *(f"note: {note}" for note in stock.notes)]
 
@@ -162,6 +162,12 @@ def _month(one: Finding) -> str:
     if one.month is None:
         return "unknown"
     return f"{one.month:.2f} {one.currency}" if one.month else "-"
+
+
+def _cost(one: Finding) -> str:
+    if one.month is None:
+        return "price unknown"
+    return f"{_month(one)} a month" if one.month else "costs nothing"
 
 
 def _settle(ask: Ask, name: str, dry_run: bool, yes: bool) -> int:
@@ -188,10 +194,10 @@ def _settle(ask: Ask, name: str, dry_run: bool, yes: bool) -> int:
     refuse_listed(provider, name)
     if dry_run:
         sentence = f"{name} would be given up: it would no longer count, and should it appear, it would be destroyed"
-        ask.say(f"{sentence}; nothing was written")
+        ask.say(*flow(f"{sentence}; nothing was written"))
         ask.answer({"sentence": sentence, "written": False, **answer})
         return 0
-    question = f"Did you look at the provider's console, and does no server {name} exist there?"
+    question = f"You looked at the provider, and no server {name} exists?"
     if not ask.confirm(question, yes):
         ask.say("nothing was changed")
         ask.answer({"sentence": "nothing was changed", "written": False, **answer})
@@ -202,6 +208,6 @@ def _settle(ask: Ask, name: str, dry_run: bool, yes: bool) -> int:
     stored = ask.store.get(key_of(share))
     time.hear(stored.date if stored is not None else None)
     written, sentence = settle(ask, share, name, time)
-    ask.say(sentence)
+    ask.say(*flow(sentence))
     ask.answer({"sentence": sentence, "written": written, **answer})
     return 0

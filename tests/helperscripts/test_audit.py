@@ -105,7 +105,7 @@ def test_a_server_without_a_record_is_told_with_who_could_have_made_it(rig: Rig,
     assert one["month"] is None  # it bears no size: unknown is not 0
     said = call("audit")
     assert "1 found: 1 no record; the price of 1 is not known" in said.out
-    assert f"no record: {name}: unknown a month: bears our label" in said.out
+    assert f"no record: {name}, price unknown: bears our label" in said.out
 
 
 def test_the_way_out_it_names_is_one(rig: Rig) -> None:
@@ -273,8 +273,8 @@ def test_leftovers_are_told_with_what_they_cost(rig: Rig, monkeypatch: pytest.Mo
     monkeypatch.setattr(rig.provider, "leftovers", lambda: left)
     said = call("audit")
     assert said.code == 0
-    assert "leftover: data: 2.50 EUR a month: a volume of ours that belongs to no server (25 GB) (id" in said.out
-    assert "leftover: 192.0.2.9: unknown a month: an address of ours that belongs to no server. Do:" in said.out
+    assert "leftover: data, 2.50 EUR a month: a volume of ours that belongs to no server (25 GB) (id" in said.out
+    assert "leftover: 192.0.2.9, price unknown: an address of ours that belongs to no server. Do:" in said.out
     assert "about 2.50 EUR a month, and 1 whose price is not known" in said.out
 
 
