@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["About", "balancers", "build_balancer", "open_provider", "providers"]
 
 _OURS = {
-    "servers": ("aws", "digitalocean", "exoscale", "linode", "local", "memory", "vultr"),
+    "servers": ("aws", "digitalocean", "docker", "exoscale", "hetzner", "linode", "local", "memory", "vultr"),
     "balancers": ("haproxy", "hosts", "memory"),
 }
 _GROUPS = {"servers": "autoscaler.providers", "balancers": "autoscaler.balancers"}

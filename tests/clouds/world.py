@@ -58,7 +58,7 @@ def world_of(
             raise CannotShow(fake.cannot[verb, fault])
         if fault is Fault.UNREACHABLE:
             with suppress(Exception):
-                provider.quota()  # a connection stands: what follows is refused, the look-ups before it are not
+                provider.list()  # a connection stands: the POST is refused, the look-ups before it are not
             fake.deafen(hang_up=verb in QUESTIONS)
             provider.deaf = verb
             return
