@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 from autoscaler.ports import Refused
 from autoscaler.server import Leftover, Order, Price, Quota, Server, ServerState, Traits
@@ -19,6 +18,7 @@ from providerscripts.rest.api import Api
 from providerscripts.rest.exoscale import EXOSCALE_ACCOUNT, open_exoscale
 from providerscripts.rest.extras import LABEL
 from providerscripts.servers.exoscale_offers import ExoscaleOffers, read_order
+from providerscripts.servers.offers import is_uuid
 from providerscripts.site import Site
 from utilities.instant import from_text
 
@@ -90,29 +90,32 @@ class ExoscaleProvider:
 
     def get(self, id: str) -> Server | None:
         """See Provider."""
-        item = self._api.find(_path(id))
-        return None if item is None else self._server(f"GET {_path(id)}", item)
+        item = self._found(id)
+        return None if item is None else self._server(f"GET /instance/{id}", item)
 
     def delete(self, id: str) -> None:
         """See Provider."""
-        self._judged("DELETE", _path(id), self._api.delete(_path(id)))
+        if is_uuid(id):
+            self._judged("DELETE", f"/instance/{id}", self._api.delete(f"/instance/{id}"))
 
     def reboot(self, id: str) -> None:
         """See Provider."""
-        self._deed("PUT", f"{_path(id)}:reboot")
+        if not is_uuid(id):
+            raise self._missing(id)
+        self._deed("PUT", f"/instance/{id}:reboot")
 
     def label(self, id: str, pool: str | None) -> None:
         """All labels are written, as they were but for ours; the last one is taken off by a reset. See Provider."""
-        item = self._api.find(_path(id))
+        item = self._found(id)
         if item is None:
-            raise Refused(f"{self._api.title}: there is no instance {id}")
+            raise self._missing(id)
         labels = {key: value for key, value in (item.get("labels") or {}).items() if key != LABEL}
         if pool:
             labels[LABEL] = pool
         if labels:
-            self._deed("PUT", _path(id), {"labels": labels})
+            self._deed("PUT", f"/instance/{id}", {"labels": labels})
         else:
-            self._deed("DELETE", f"{_path(id)}/labels")
+            self._deed("DELETE", f"/instance/{id}/labels")
 
     def price(self, size: str, region: str) -> Price | None:
         """What `prices` says: the vendor's own API tells none."""
@@ -148,9 +151,19 @@ class ExoscaleProvider:
     def examine(self, order: Order) -> tuple[str, ...]:
         """See Provider."""
         extras, faults = read_order(order, self._zone)
-        return faults or tuple(self._offers.against(order, extras))
+        return (*faults, *self._offers.against(order, extras))
 
     # --- inside ---
+
+    def _found(self, id: str) -> dict[str, Any] | None:
+        """The instance as the vendor tells of it; None also for what is no id of any: they are UUIDs."""
+        answer = self._api.find(f"/instance/{id}") if is_uuid(id) else None
+        if answer is not None and not isinstance(answer, dict):
+            raise self._api.odd(f"GET /instance/{id}", answer)
+        return answer
+
+    def _missing(self, id: str) -> Refused:
+        return Refused(f"{self._api.title}: there is no instance {id}")
 
     def _deed(self, method: str, path: str, body: Any = None) -> Any:
         return self._judged(method, path, self._api.once(method, path, body))
@@ -188,12 +201,8 @@ class ExoscaleProvider:
 
     def _attached(self) -> set[str]:
         """Ids of the elastic addresses that an instance has: only an instance's own page tells."""
-        pages = [self._api.find(_path(str(item.get("id")))) for item in self._offers.all("instance", "instances")]
+        pages = [self._found(str(item.get("id"))) for item in self._offers.all("instance", "instances")]
         return {str(address.get("id")) for page in pages if page for address in page.get("elastic-ips") or ()}
-
-
-def _path(id: str) -> str:
-    return f"/instance/{quote(id, safe='')}"
 
 
 def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> ExoscaleProvider:

@@ -71,9 +71,10 @@ class ExoscaleOffers:
         if order.user_data:
             body["user-data"] = _encoded(order.user_data)
         if extras.ssh_keys:
-            body["ssh-keys"] = [{"name": key} for key in extras.ssh_keys]
+            body["ssh-keys"] = [{"name": key} for key in dict.fromkeys(extras.ssh_keys)]
         if extras.firewalls:
-            body["security-groups"] = [{"id": self._group(group)} for group in extras.firewalls]
+            groups = dict.fromkeys(self._group(group) for group in extras.firewalls)
+            body["security-groups"] = [{"id": group} for group in groups]
         return body
 
     def size_of(self, item: Mapping[str, Any]) -> str:

@@ -74,7 +74,8 @@ class VultrOffers:
         if order.user_data:
             body["user_data"] = _encoded(order.user_data)
         if extras.ssh_keys:
-            body["sshkey_id"] = [self._id("SSH key", key, "ssh-keys", "ssh_keys") for key in extras.ssh_keys]
+            keys = dict.fromkeys(self._id("SSH key", key, "ssh-keys", "ssh_keys") for key in extras.ssh_keys)
+            body["sshkey_id"] = list(keys)
         if extras.firewalls:
             body["firewall_group_id"] = self._id(
                 "firewall group", extras.firewalls[0], "firewalls", "firewall_groups", "description"

@@ -89,7 +89,7 @@ def test_everything_an_order_says_is_posted(provider, fake):
         "hostname": "ws-web-1-0001",
         "tags": ["autoscaler-pool:web", "autoscaler-address:private", "blue"],
         "user_data": base64.b64encode("#cloud-config\nä".encode()).decode(),
-        "sshkey_id": [KEY, KEY],
+        "sshkey_id": [KEY],
         "firewall_group_id": GROUP,
         "attach_vpc": [VPC],
         "vpc_only": True,
