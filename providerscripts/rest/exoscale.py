@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EXOSCALE_ACCOUNT", "ZONES", "open_exoscale", "read_exoscale_no"]
 
-#: The settings that `open_exoscale` reads, besides `zone`.
+#: The settings that `open_exoscale` reads.
 EXOSCALE_ACCOUNT = (*token_settings("key"), *token_settings("secret"), "endpoint")
 
 #: The zones of the official description of August 2026. A newer one may be right, too.
@@ -39,17 +39,17 @@ _SOLD_OUT = ("capacity", "unavailable", "sold out")
 
 def open_exoscale(
     title: str,
+    zone: str,
     settings: Mapping[str, object],
     site: Site,
     *,
     unreachable: type[Unreachable] = ProviderUnreachable,
     doubtful: type[Trouble] = Doubtful,
 ) -> Api:
-    """The Api of the zone that `zone` names. `settings` were read strictly before.
+    """The Api of this zone; DNS is the same in each. `settings` were read strictly before.
 
     DocumentFault, Unreachable: without a key or a secret. ModuleNotFoundError: without the extra.
     """
-    zone = str(settings["zone"])
     key = read_token(settings, title, "EXOSCALE_API_KEY", "key")
     secret = read_token(settings, title, "EXOSCALE_API_SECRET", "secret")
     return Api(

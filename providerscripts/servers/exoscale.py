@@ -221,4 +221,4 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Exos
             continue
         prices[size] = Price(float(price), currency)
     read.done()
-    return ExoscaleProvider(open_exoscale(title, settings, site), pool, zone, prices)
+    return ExoscaleProvider(open_exoscale(title, zone, settings, site), pool, zone, prices)
