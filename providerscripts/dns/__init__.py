@@ -1,0 +1,19 @@
+"""DNS as a Balancer: one address record for each admitted webserver, at one exact name of a zone.
+
+A vendor's module is a Zone (records.py): it reads the records at two names, adds one, removes one. All the rest,
+whose address it is, the order of writes, what is read back, that the last one stays, is balancer.py, once for all:
+
+    class VendorZone:                      # read, add, remove: see records.Zone
+        ...
+    def build(options, site):              # the Catalogue's word
+        settings = read_settings("balancer vendor", options, REQUIRED, OPTIONAL, Ttls(least=60))
+        api = open_account(..., unreachable=BalancerUnreachable, doubtful=BalancerUnreachable)
+        return DnsBalancer(VendorZone(api, settings.zone), settings, site)
+
+A vendor that compares before it swaps (Route 53) raises Changed from `add` and `remove` when `beside` is no longer
+what is there: the verb is then decided anew. What it writes all at once needs no marks: see claims.py for the text of
+the TXT records, which is the same for all, and settings.py for the names (`www`, `@` or the full name).
+
+Why names stand in TXT records, and what two nodes at once can and cannot do to each other:
+docs/decisions/0019-names-in-dns.md.
+"""

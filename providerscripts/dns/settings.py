@@ -1,0 +1,100 @@
+"""Settings of a DNS Balancer: which name of which zone, and how long its visitors may remember an answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from providerscripts.dns.records import APEX
+from providerscripts.options import Options
+from providerscripts.rest.account import endpoint_fault
+
+__all__ = ["OPTIONAL", "REQUIRED", "DnsSettings", "Ttls", "read_settings"]
+
+REQUIRED = ("zone", "record")
+OPTIONAL = ("ttl", "as")
+
+_DEFAULT = 60  # seconds
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_LONGEST = 253 - len("_autoscaler.")
+
+
+@dataclass(frozen=True)
+class Ttls:
+    """What a vendor takes: seconds from `least` to `most`, or only those of `words` where it has but a few."""
+
+    least: int = 1
+    most: int = 86400
+    words: tuple[int, ...] = ()
+
+    @property
+    def default(self) -> int:
+        """60, or the vendor's least above it."""
+        return min((w for w in self.words if w >= _DEFAULT), default=max(self.least, _DEFAULT))
+
+    def fault(self, ttl: int) -> str:
+        """What is wrong with it, or nothing."""
+        if self.words and ttl not in self.words:
+            return f"expected one of {', '.join(map(str, self.words))}, found {ttl}"
+        if not self.words and not self.least <= ttl <= self.most:
+            return f"expected seconds from {self.least} to {self.most}, found {ttl}"
+        return ""
+
+
+@dataclass(frozen=True)
+class DnsSettings:
+    """`record` is relative to `zone`, or APEX; `name` is what messages call this Balancer."""
+
+    zone: str
+    record: str
+    ttl: int
+    name: str
+
+    @property
+    def host(self) -> str:
+        """What visitors ask for."""
+        return self.zone if self.record == APEX else f"{self.record}.{self.zone}"
+
+    @property
+    def claims(self) -> str:
+        """The name, relative to the zone, whose TXT records say which address is which webserver's."""
+        return "_autoscaler" if self.record == APEX else f"_autoscaler.{self.record}"
+
+
+def read_settings(
+    title: str,
+    options: Mapping[str, object],
+    required: Sequence[str],
+    optional: Sequence[str],
+    ttls: Ttls,
+) -> DnsSettings:
+    """From the Deployment's entry; `title` as in "balancer hetzner". DocumentFault with all faults.
+
+    Vendor's own keys stand in `required` and `optional`, and are the vendor's to read.
+    """
+    read = Options(title, options, required, optional)
+    zone = read.word("zone", "").rstrip(".").lower()
+    record = read.word("record", "").rstrip(".").lower()
+    if zone and (not _NAME.fullmatch(zone) or "." not in zone):
+        read.faults.append(f"zone: expected a name such as example.com, found {zone!r}")
+    if zone and (record == zone or record.endswith(f".{zone}")):
+        record = APEX if record == zone else record.removesuffix(f".{zone}")
+    if record and record != APEX and not _NAME.fullmatch(record):
+        read.faults.append(f"record: expected a name inside the zone such as www, or {APEX}, found {record!r}")
+    if len(record) + len(zone) >= _LONGEST:
+        read.faults.append("record: the whole name is too long")
+    ttl = options.get("ttl", ttls.default)
+    if isinstance(ttl, bool) or not isinstance(ttl, int):
+        read.faults.append(f"ttl: expected whole seconds, found {ttl!r}")
+        ttl = ttls.default
+    elif fault := ttls.fault(ttl):
+        read.faults.append(f"ttl: {fault}")
+    endpoint = read.word("endpoint", "") if "endpoint" in optional else ""
+    if endpoint and (fault := endpoint_fault(endpoint)):
+        read.faults.append(fault)
+    settings = DnsSettings(zone, record, ttl, "")
+    name = read.text("as", settings.host)
+    read.done()
+    return DnsSettings(zone, record, ttl, name)
