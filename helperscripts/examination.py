@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 from helperscripts import wiring
@@ -16,7 +17,7 @@ from utilities.errors import DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
-    from autoscaler.ports import Store
+    from autoscaler.ports import Provider, Store
 
 __all__ = ["Check", "Found", "examine"]
 
@@ -70,13 +71,14 @@ def examine(ask: Ask) -> Iterator[Check]:
             yield Check("deployment", Found.UNKNOWN, str(err), 4)
     if store is not None and deployment is not None:
         known, opened = deployment, store
+        renting: list[Provider] = []
         for what, look in (
             ("profile", lambda: _profile(known, opened)),
             ("schedule", lambda: _schedule(ask)),
             ("documents", lambda: _documents(known, opened)),
             ("node", lambda: _node(ask, known, opened)),
-            ("provider", lambda: _provider(ask, known)),
-            ("host keys", lambda: _pins(ask, known)),
+            ("provider", lambda: _provider(ask, known, opened, renting)),
+            ("host keys", lambda: _pins(known, renting)),
             ("balancers", lambda: _balancers(ask, known)),
             ("ssh key", lambda: _key(ask, known)),
         ):
@@ -212,25 +214,23 @@ def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
         yield Check("node", Found.OK, f"{node.ordinal} of {nodes}, machine id {node.machine[:8]}")
 
 
-def _provider(ask: Ask, deployment: Deployment) -> Iterator[Check]:
-    servers = wiring.provider(ask.settings, deployment).list()
-    one = len(servers) == 1
-    yield Check(
-        "provider", Found.OK,
-        f"{deployment.provider.name} lists {len(servers)} server{'' if one else 's'} of pool {deployment.pool}",
-    )
+def _provider(ask: Ask, deployment: Deployment, store: Store, opened: list[Provider]) -> Iterator[Check]:
+    from helperscripts.ordering import looks
+
+    provider = wiring.provider(ask.settings, deployment)
+    opened.append(provider)
+    for what, told in looks(provider, deployment, store):
+        yield from _tried(what, partial(_checks, what, told))
 
 
-def _pins(ask: Ask, deployment: Deployment) -> Iterator[Check]:
-    if deployment.ladder.ssh is None:
-        yield Check("host keys", Found.OK, "not needed: the ladder has no ssh block, nobody logs in")
-    elif wiring.provider(ask.settings, deployment).traits.knows_host_key:
-        yield Check("host keys", Found.OK, f"pinned by what provider {deployment.provider.name} tells")
-    elif deployment.host_key == "first-contact":
-        yield Check("host keys", Found.NOTE, "pinned at the first connection within the boot time")
-    else:
-        told = "nobody tells them, so the SSH rungs answer `unknown: no pin` and serving alone judges"
-        yield Check("host keys", Found.NOTE, f"{told}; `host_key: first-contact` would pin them")
+def _checks(what: str, told: Iterable[tuple[str, str, int]]) -> Iterator[Check]:
+    return (Check(what, Found(found), sentence, code) for found, sentence, code in told)
+
+
+def _pins(deployment: Deployment, opened: list[Provider]) -> Iterator[Check]:
+    from helperscripts.ordering import pins
+
+    return _checks("host keys", pins(deployment, opened[0] if opened else None))
 
 
 def _balancers(ask: Ask, deployment: Deployment) -> Iterator[Check]:
@@ -284,5 +284,4 @@ def _hooks(ask: Ask) -> Iterator[Check]:
 def _crontab(ask: Ask) -> Iterator[Check]:
     from helperscripts.tabcheck import check_tab
 
-    for found, told, code in check_tab(ask):
-        yield Check("crontab", Found(found), told, code)
+    return _checks("crontab", check_tab(ask))
