@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
@@ -102,7 +103,8 @@ class DockerProvider(Untold):
         if wrong:
             raise Refused("; ".join(wrong), "invalid")
         if self._ports is None:
-            return self._started(order, self._made(order, wanted.unpublished()), ())
+            server = self._started(order, self._made(order, wanted.unpublished()), ())
+            return replace(server, port=wanted.web, ssh_port=wanted.ssh)
         drawn = self._ports.promise(recorded_ports(self._summaries({})))
         if drawn is None:
             first, last = self._ports.every[0], self._ports.every[-1]

@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from security.keys import public_line
 from tests.lab.inside import LAB, ROOT, command, environ
 
 IMAGE = "autoscaler-lab:1"
@@ -56,8 +57,11 @@ http { access_log off; default_type text/plain;
 """
 
 
-def image(authorized: str = "") -> bytes:
-    """A root file system of some 20 MB as a tar: sshd, nginx, sh and their libraries; `/init` starts it."""
+def image(authorized: str = "", key: Path | None = None) -> bytes:
+    """A root file system of some 20 MB as a tar: sshd, nginx, sh and their libraries; `/init` starts it.
+
+    `key`: the pair that every container has as its host key, instead of making its own when it boots.
+    """
     files: dict[str, Path] = {}
     for program in PROGRAMS:
         found = shutil.which(program, path="/usr/sbin:/usr/bin:/sbin:/bin")
@@ -76,6 +80,9 @@ def image(authorized: str = "") -> bytes:
         "/root/authorized_keys": (authorized, 0o600),
         "/www/slow": ("\0" * 98304, 0o644),
     }
+    if key is not None:
+        texts["/etc/ssh/ssh_host_ed25519_key"] = (key.read_text(), 0o600)
+        texts["/etc/ssh/ssh_host_ed25519_key.pub"] = (f"{public_line(key)} host\n", 0o644)
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         for folder in ("/run/sshd", "/tmp", "/bin", "/var/log/nginx", *(f"/var/lib/nginx/{k}" for k in SPOOLS)):

