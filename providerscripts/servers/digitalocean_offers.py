@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
@@ -26,6 +26,7 @@ _USER_DATA = 65536  # bytes, as plain text
 _KNOWN = ("ssh_keys", "network", "firewalls", "tags", "address")
 _SWITCHES = ("monitoring", "ipv6", "backups", "public_networking")  # passed as they are
 _BY_TAG = "by tag"
+_NOBODY = 9007199254740991  # an id that there cannot be
 
 
 def read_order(order: Order) -> tuple[Extras, tuple[str, ...]]:
@@ -41,6 +42,8 @@ def read_order(order: Order) -> tuple[Extras, tuple[str, ...]]:
         # Whether a listing by tag shows them is said nowhere, and without it they stand in a list of their own.
         faults.append(f"size: {order.size}: Droplets with a GPU are not listed with the others, and not taken here")
     faults += [f"tags: {tag!r}: letters, digits, and : _ - only" for tag in extras.tags if not _TAG.fullmatch(tag)]
+    if PRIVATE in extras.tags:
+        faults.append(f"tags: {PRIVATE} is ours: it is set from `address`")
     faults += [
         f"{word}: expected true or false, found {value!r}"
         for word, value in extras.more.items()
@@ -96,6 +99,7 @@ class DropletOffers:
         self._api.get("/droplets", {"per_page": 1})
         told: list[str] = []
         for question in (
+            self._writing,
             self._account,
             lambda: self._places(order) if order.size and order.region else [],
             lambda: self._image(order) if order.image and order.region else [],
@@ -105,11 +109,19 @@ class DropletOffers:
         ):
             try:
                 told += question()
-            except ProviderUnreachable as err:
+            except (ProviderUnreachable, Doubtful) as err:
                 told.append(f"not known, for it could not be asked: {err}")
         return told
 
     # --- one question each ---
+
+    def _writing(self) -> list[str]:
+        """A token that only reads shows itself at a deed alone: here one to a Droplet that there cannot be."""
+        try:
+            self._api.once("POST", f"/droplets/{_NOBODY}/actions", {"type": "reboot"})
+        except Refused as err:
+            return [str(err)] if err.kind == "auth" else []
+        return []
 
     def _account(self) -> list[str]:
         account = self._api.get("/account").get("account") or {}

@@ -93,7 +93,11 @@ def read_no(status: int, body: Any) -> No:
     """The kind by the status, else by the vendor's reasons; each with the field that it is about."""
     kind = usual(status, body).kind
     errors = body.get("errors") if isinstance(body, dict) else None
-    if not isinstance(errors, list) or not all(isinstance(one, dict) and one.get("reason") for one in errors):
+    if (
+        not isinstance(errors, list)
+        or not errors
+        or not all(isinstance(one, dict) and one.get("reason") for one in errors)
+    ):
         return No(kind, whole(body))
     reasons = [str(one["reason"]) for one in errors]
     if status == 400:

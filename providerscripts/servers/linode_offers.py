@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
@@ -24,6 +24,7 @@ PER_PAGE = 500  # the most that a page may have
 _NAME = re.compile(r"[a-z](-?[a-z0-9]){2,31}")  # no two dashes in a row
 _USER_DATA = 16384  # bytes; the description says "65535 bytes, or about 16kb encoded" in one breath: the lesser one
 _KNOWN = ("ssh_keys", "network", "firewalls", "tags", "address")
+_NOBODY = 2147483647  # an id that there cannot be
 _METADATA, _VPCS = "Metadata", "VPCs"  # what a region must be capable of
 
 
@@ -37,6 +38,8 @@ def read_order(order: Order) -> tuple[Extras, tuple[str, ...]]:
     if (size := len(order.user_data.encode())) > _USER_DATA:
         faults.append(f"user_data has {size} bytes, and more than {_USER_DATA} may be too much for Linode")
     faults += [f"tags: {tag!r}: 3 to 50 letters" for tag in extras.tags if not 3 <= len(tag) <= 50]
+    if PRIVATE in extras.tags:
+        faults.append(f"tags: {PRIVATE} is ours: it is set from `address`")
     if len(extras.firewalls) > 1:
         faults.append(f"firewalls: an instance has one firewall, found {len(extras.firewalls)}")
     if extras.network and not extras.network.isdigit():
@@ -102,6 +105,7 @@ class LinodeOffers:
         self._api.get("/linode/instances", {"page_size": 25})
         told: list[str] = []
         questions: tuple[Callable[[], list[str]], ...] = (
+            self._writing,
             lambda: self._places(order, extras) if order.size and order.region else [],
             lambda: self._image(order) if order.image else [],
             lambda: [fault for key in extras.ssh_keys for fault in self._lacking(self._key, key)],
@@ -111,11 +115,19 @@ class LinodeOffers:
         for question in questions:
             try:
                 told += question()
-            except ProviderUnreachable as err:
+            except (ProviderUnreachable, Doubtful) as err:
                 told.append(f"not known, for it could not be asked: {err}")
         return told
 
     # --- one question each ---
+
+    def _writing(self) -> list[str]:
+        """A token that only reads shows itself at a deed alone: here one to an instance that there cannot be."""
+        try:
+            self._api.once("PUT", f"/linode/instances/{_NOBODY}", {"tags": []})
+        except Refused as err:
+            return [str(err)] if err.kind == "auth" else []
+        return []
 
     def _places(self, order: Order, extras: Extras) -> list[str]:
         types = {str(told.get("id")) for told in self.types(fresh=True)}

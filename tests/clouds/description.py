@@ -126,7 +126,8 @@ class Description:
         if "requestBody" in operation:
             operation["requestBody"] = self._inlined(operation["requestBody"])
         operation["responses"] = {"default": {"description": ""}}
-        operation.pop("security", None)
+        for word in ("security", "servers"):  # credentials are the fake's affair, and so is where it listens
+            operation.pop(word, None)
         self._queries[route] = {p["name"] for p in parameters if p["in"] == "query"}
         document = {
             "openapi": self._document["openapi"],
