@@ -7,7 +7,7 @@ import hashlib
 import hmac
 import time as real
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from autoscaler.ports import Clock
@@ -30,9 +30,10 @@ class ExoscaleFake(Fake):
 
     vendor = "exoscale"
     base = "/v2"
-    cannot: ClassVar[dict[Any, str]] = {}
+    pages = False  # the whole list at once, without a count
     key = "EXO0123456789abcdef"
     secret = "secret-of-the-fake-0123456789abcdef"
+    secrets = (key, secret)
     zone = "ch-gva-2"
 
     def __init__(self, time: Clock | None = None) -> None:
@@ -50,8 +51,7 @@ class ExoscaleFake(Fake):
         ]
         self.security_groups = [{"id": GROUP, "name": "webservers", "rules": []}]
         self.ssh_keys = [{"name": "ops", "fingerprint": "aa:bb"}]
-        limits = {"volume": (0, 5), "instance": (3, 20)}
-        self.quotas = [{"resource": r, "usage": used, "limit": most} for r, (used, most) in limits.items()]
+        self.limits = {"volume": 5, "instance": 20}
         self.block_storage_volumes: list[dict[str, Any]] = []
         self.elastic_ips: list[dict[str, Any]] = []
         super().__init__(time)
@@ -72,7 +72,7 @@ class ExoscaleFake(Fake):
             ("GET", "/template/{id}"): Served(self.template),
             ("GET", "/security-group"): Served(self.whole("security-groups")),
             ("GET", "/ssh-key"): Served(self.whole("ssh-keys")),
-            ("GET", "/quota"): Served(self.whole("quotas")),
+            ("GET", "/quota"): Served(self.quota),
             ("GET", "/block-storage"): Served(self.whole("block-storage-volumes")),
             ("GET", "/elastic-ip"): Served(self.whole("elastic-ips")),
         }
@@ -113,7 +113,7 @@ class ExoscaleFake(Fake):
     def list(self, asked: Asked) -> Answer:
         """All of the zone, shown shortly."""
         del asked
-        return Answer(body={"instances": self.shrunk([self.shown(m) for m in self.listed()])})
+        return Answer(body={"instances": [self.shown(m) for m in self.listed()]})
 
     def create(self, asked: Asked) -> Answer:
         """The instance is there while its operation is pending."""
@@ -214,6 +214,13 @@ class ExoscaleFake(Fake):
         """One."""
         found = [t for t in self.templates if t["id"] == asked.path["id"]]
         return Answer(body=found[0]) if found else self.error("missing")
+
+    def quota(self, asked: Asked) -> Answer:
+        """Of the organization; -1 is no limit."""
+        del asked
+        used = {"instance": len(self.machines)}
+        told = [{"resource": name, "usage": used.get(name, 0), "limit": most} for name, most in self.limits.items()]
+        return Answer(body={"quotas": told})
 
     def whole(self, key: str) -> Callable[[Asked], Answer]:
         """Serves the attribute of this name."""

@@ -41,6 +41,7 @@ class VultrFake(Fake):
     missing_words = "Invalid instance ID."
     locked_seconds = 0.0
     password = "v5{Fkvb#2ycPGwHs"
+    secrets = (Fake.token, password)
 
     def __init__(self, time: Clock | None = None) -> None:
         self.sold_out: set[tuple[str, str]] = set()
@@ -154,14 +155,14 @@ class VultrFake(Fake):
         """With the password for ten minutes."""
         machine = self.machine(asked, "instance-id")
         shown = self.told_as(machine)
-        if self.time.now() < machine.created + 600:
+        if self.now() < machine.created + 600:
             shown["default_password"] = self.password
         return Answer(body={"instance": shown})
 
     def delete(self, asked: Asked) -> Answer:
         """Not while it is installed."""
         machine = self.machine(asked, "instance-id")
-        if self.time.now() < machine.created + self.locked_seconds:
+        if self.now() < machine.created + self.locked_seconds:
             return Answer(500, {"error": LOCKED, "status": 500})
         self.end(asked, machine)
         return Answer(204)
@@ -180,7 +181,7 @@ class VultrFake(Fake):
 
     def told_as(self, machine: Machine) -> dict[str, Any]:
         """An instance as this vendor shows it; one that is being destroyed looks like any other."""
-        now, half = self.time.now(), machine.created + self.boot_seconds / 2
+        now, half = self.now(), machine.created + self.boot_seconds / 2
         young = now < machine.runs
         pending = machine.runs == NEVER or now < min(machine.runs, half)
         ordered = machine.ordered
