@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from autoscaler.deployment import read_deployment
+from autoscaler.offer import offers_of, order_for
 from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Leftover, Order, Price, ServerState
 from providerscripts import catalogue
@@ -18,6 +21,7 @@ from tests.clouds.fake import Answer, Served
 from tests.clouds.linode import Linode
 from tests.clouds.world import world_of
 from tests.providerscripts.servers.contract import ProviderContract
+from utilities.documents import read_yaml
 from utilities.errors import DocumentFault, Unreachable
 
 ORDERED = {"image": "linode/debian12", "size": "g6-nanode-1", "region": "eu-central"}
@@ -553,3 +557,22 @@ def test_without_a_token_it_is_told_where_one_belongs(fake, monkeypatch):
     monkeypatch.delenv("LINODE_TOKEN")
     with pytest.raises(Unreachable, match=r"has no token: \$LINODE_TOKEN is not set"):
         catalogue.open_provider("linode", "web", {}, Site(fake.time))
+
+
+def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path):
+    text = Path(__file__).parents[3].joinpath("examples/linode.yaml").read_text()
+    deployment = read_deployment(read_yaml(text.replace("/etc/autoscaler", str(tmp_path)), "examples/linode.yaml"))
+    token = Path(str(deployment.provider.options["token_file"]))
+    token.write_text(fake.token)
+    token.chmod(0o600)
+    settings = {**deployment.provider.options, "endpoint": fake.endpoint}
+    provider = catalogue.open_provider(deployment.provider.name, deployment.pool, settings, Site(fake.time))
+    server = {**deployment.server, "user_data": "#cloud-config"}
+    server.pop("user_data_file")
+    offers = offers_of(server)
+    assert len(offers) == 3
+    for serial, offer in enumerate(offers, 1):
+        asked = order_for(server, "web", f"ws-web-1-{serial:04d}", offer)
+        assert provider.examine(asked) == ()
+        made = provider.create(asked)
+        assert (made.size, made.region, made.pool) == (offer.size, offer.region, "web")
