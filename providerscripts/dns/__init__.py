@@ -6,9 +6,7 @@ whose address it is, the order of writes, what is read back, that the last one s
     class VendorZone:                      # read, add, remove: see records.Zone
         ...
     def build(options, site):              # the Catalogue's word
-        settings = read_settings("balancer vendor", options, REQUIRED, OPTIONAL, Ttls(least=60))
-        api = open_account(..., unreachable=BalancerUnreachable, doubtful=BalancerUnreachable)
-        return DnsBalancer(VendorZone(api, settings.zone), settings, site)
+        return open_balancer("vendor", options, site, VendorZone, ttls=Ttls(least=60), ...)
 
 A vendor that compares before it swaps (Route 53) raises Changed from `add` and `remove` when `beside` is no longer
 what is there: the verb is then decided anew. What it writes all at once needs no marks: see claims.py for the text of

@@ -21,14 +21,13 @@ from providerscripts.balancers.wholefile import WholeFile
 from providerscripts.dns.claims import MARK_LIFE, Claim, Sight
 from providerscripts.dns.records import Changed, Zone
 from providerscripts.dns.scribe import Scribe
-from providerscripts.dns.settings import DnsSettings
+from providerscripts.dns.settings import DRAIN, DnsSettings
 from providerscripts.site import Site
 
 __all__ = ["DRAIN", "DnsBalancer"]
 
 T = TypeVar("T")
 
-DRAIN = 120.0  # seconds at least: resolvers and clients that hold an answer longer than its TTL
 _TRIES = 5  # of a verb, where a vendor compares and swaps
 _QUEUE = 60.0  # seconds to wait for the other processes of this node
 
@@ -38,7 +37,7 @@ class DnsBalancer:
 
     def __init__(self, zone: Zone, settings: DnsSettings, site: Site) -> None:
         self.name = settings.name
-        self.drain_seconds = max(float(settings.ttl), DRAIN)
+        self.drain_seconds = settings.drain
         self._host, self._clock = settings.host, site.clock
         self._scribe = Scribe(zone, settings, site.clock)
         self._threads = threading.Lock()

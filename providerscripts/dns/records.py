@@ -81,9 +81,12 @@ def unquoted(data: str) -> str:
 
 
 def relative_to(zone: str, name: str) -> str:
-    """A full name (`www.example.com` or with a dot at its end) as it is called inside its zone; APEX for the zone."""
+    """A name as it is called inside its zone, from `www`, `www.example.com` or `www.example.com.`; APEX for the zone
+
+    itself, which vendors call by its name, `@` or nothing at all.
+    """
     name, zone = name.rstrip(".").lower(), zone.rstrip(".").lower()
-    if name == zone:
+    if name in ("", APEX, zone):
         return APEX
     return name.removesuffix(f".{zone}")
 

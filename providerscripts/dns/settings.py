@@ -10,10 +10,12 @@ from providerscripts.dns.records import APEX
 from providerscripts.options import Options
 from providerscripts.rest.account import endpoint_fault
 
-__all__ = ["OPTIONAL", "REQUIRED", "DnsSettings", "Ttls", "read_settings"]
+__all__ = ["DRAIN", "OPTIONAL", "REQUIRED", "DnsSettings", "Ttls", "read_settings"]
 
 REQUIRED = ("zone", "record")
-OPTIONAL = ("ttl", "as")
+OPTIONAL = ("ttl", "drain_seconds", "as")
+
+DRAIN = 120.0  # seconds at least: resolvers and clients that hold an answer longer than its TTL
 
 _DEFAULT = 60  # seconds
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
@@ -23,11 +25,15 @@ _LONGEST = 253 - len("_autoscaler.")
 
 @dataclass(frozen=True)
 class Ttls:
-    """What a vendor takes: seconds from `least` to `most`, or only those of `words` where it has but a few."""
+    """What a vendor takes: seconds from `least` to `most`, or only those of `words` where it has but a few.
 
-    least: int = 1
+    `publishing`: seconds until its nameservers tell what its API has taken, where that is long.
+    """
+
+    least: int = 60
     most: int = 86400
     words: tuple[int, ...] = ()
+    publishing: float = 0.0
 
     @property
     def default(self) -> int:
@@ -45,11 +51,12 @@ class Ttls:
 
 @dataclass(frozen=True)
 class DnsSettings:
-    """`record` is relative to `zone`, or APEX; `name` is what messages call this Balancer."""
+    """`record` is relative to `zone`, or APEX; `name` is what messages call this Balancer. Times in seconds."""
 
     zone: str
     record: str
     ttl: int
+    drain: float
     name: str
 
     @property
@@ -94,7 +101,7 @@ def read_settings(
     endpoint = read.word("endpoint", "") if "endpoint" in optional else ""
     if endpoint and (fault := endpoint_fault(endpoint)):
         read.faults.append(fault)
-    settings = DnsSettings(zone, record, ttl, "")
-    name = read.text("as", settings.host)
+    drain = read.seconds("drain_seconds", max(float(ttl), DRAIN) + ttls.publishing)
+    name = read.text("as", zone if record == APEX else f"{record}.{zone}")
     read.done()
-    return DnsSettings(zone, record, ttl, name)
+    return DnsSettings(zone, record, ttl, drain, name)
