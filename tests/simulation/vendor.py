@@ -41,6 +41,7 @@ class Vendor(MemoryProvider):
 
     def list(self, everything: bool = False) -> tuple[Server, ...]:
         """Each machine appears and disappears after a lag of its own, never longer than `lag`."""
+        self.calls["list"] += 1
         now = self._settle()
         shown = []
         for machine in self._machines.values():
