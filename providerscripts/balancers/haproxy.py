@@ -28,6 +28,19 @@ __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "HaproxyBalancer", "build"]
 DESCRIPTION = "HAProxy 2.6 or later: its file and its runtime API, drained by its own count of requests"
 REQUIRED = ("file", "socket", "backend")
 OPTIONAL = ("as", "bind", "check", "drain_seconds", "extra", "inter", "master", "reload", "template", "verify")
+SETTINGS = {
+    "file": "the configuration, as this machine reaches it",
+    "socket": "the stats socket: a path, or HOST:PORT",
+    "backend": "the `backend` or `listen` section in which our servers stand",
+    "bind": "of the file that is written where there is none; *:80",
+    "check": "HAProxy's own check: the path in the file that is written; false: none",
+    "inter": "how often it checks; 2s",
+    "extra": "words behind each of our `server` lines, such as maxconn 200",
+    "reload": "the command for an HAProxy that takes no server while it runs",
+    "master": "the socket of `haproxy -W -S`",
+    "template": "a file that is rendered in place of the present one",
+    "verify": "judge the new file with `haproxy -c` (true), a command with {file}, or not (false)",
+}
 
 _DYNAMIC = (2, 6)  # `add server` without experimental-mode, with checks
 _GONE_WITHIN = 10.0  # seconds for `del server` to find the last connection closed

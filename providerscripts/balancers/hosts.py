@@ -26,6 +26,7 @@ __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "HostsBalancer", "build"]
 DESCRIPTION = "a hosts file (`ADDRESS NAME # port N`) on this machine, read by your own proxy or resolver"
 REQUIRED = ("path",)
 OPTIONAL = ("as", "drain_seconds")
+SETTINGS = {"path": "the file; only our marked block in it is written"}
 
 _LINE = re.compile(r"\s*(?P<address>[0-9A-Fa-f.:]+)\s+(?P<name>\S+)\s+# port (?P<port>[0-9]{1,5})\s*")
 

@@ -35,6 +35,7 @@ __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "TRAITS", "AwsProvide
 DESCRIPTION = "EC2 of Amazon Web Services, or of another cloud that speaks EC2 (`endpoint`)"
 REQUIRED = ("region",)
 OPTIONAL = ("profile", "endpoint")
+SETTINGS = {"region": "such as eu-central-1", "endpoint": "another EC2 API than Amazon's"}
 EXTRA = ""
 TRAITS = Traits(
     billing="second",

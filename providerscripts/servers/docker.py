@@ -31,6 +31,12 @@ __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "TRAITS", "DockerProv
 DESCRIPTION = "webservers that are containers of one Docker engine"
 REQUIRED = ()
 OPTIONAL = ("host", "ports", "publish")
+SETTINGS = {
+    "host": "the engine's URL, if not the one this machine's docker uses",
+    "ports": "a range such as 20000-20099: each container publishes its ports there",
+    "publish": "the address that they are published on",
+}
+SERVER = ("image",)
 EXTRA = "docker"
 TRAITS = Traits(
     boot_time=10.0,

@@ -27,6 +27,12 @@ __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "TRAITS", "ExoscalePr
 DESCRIPTION = "compute instances of Exoscale, in one zone"
 REQUIRED = ("zone",)
 OPTIONAL = (*EXOSCALE_ACCOUNT, "prices", "currency")
+SETTINGS = {
+    "zone": "such as de-fra-1: all of the pool lie in it",
+    "prices": "what an hour of each size costs, which the vendor's API does not tell",
+    "currency": "that of `prices`",
+}
+SERVER = ("image", "size")
 TRAITS = Traits(billing="second", boot_time=60.0)
 EXTRA = "exoscale"
 

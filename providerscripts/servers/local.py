@@ -35,6 +35,20 @@ __all__ = ["DESCRIPTION", "OPTIONAL", "REQUIRED", "TRAITS", "LocalProvider", "Ma
 DESCRIPTION = "webservers that are processes of this machine, each on a loopback address of its own"
 REQUIRED = ("directory",)
 OPTIONAL = ("quota", *(f.name for f in fields(Make)))
+SETTINGS = {
+    "directory": "the folder they live in, which all nodes of this machine share",
+    "quota": "so many webservers at most",
+    "boot_seconds": "until one runs and SSH starts",
+    "build_seconds": "from then until its site starts",
+    "port": "where its site answers",
+    "ssh_port": "where its SSH answers",
+    "web": "site, our own small one, or nginx",
+    "service_seconds": "that long an answer of `site` takes",
+    "workers": "answers of `site` being worked on at once; 0: no limit",
+    "ssh": "openssh, paramiko, none; auto: openssh where it can serve",
+    "authorized_keys": "a public key or its file; without, DIRECTORY/login_key is made",
+}
+SERVER: tuple[str, ...] = ()
 TRAITS = Traits(
     boot_time=7.0,  # what Make's defaults take, and 5 s
     listing_lag=1.0,

@@ -29,6 +29,14 @@ __all__ = [
 DESCRIPTION = "VMs that exist in this process only, for simulations"
 REQUIRED: tuple[str, ...] = ()
 OPTIONAL = ("boot_delay", "build_delay", "delete_delay", "lag", "quota")
+SETTINGS = {
+    "boot_delay": "seconds until a machine runs",
+    "build_delay": "seconds from then until it is healthy",
+    "delete_delay": "seconds from a delete until it is gone",
+    "lag": "seconds by which listings are behind",
+    "quota": "so many machines at most",
+}
+SERVER: tuple[str, ...] = ()
 TRAITS = Traits(boot_time=60.0, listing_lag=5.0)
 
 
