@@ -15,6 +15,7 @@ from tests.clouds.description import Route
 from tests.clouds.fake import Answer, Asked, Fake, Machine, Served
 
 MEDIUM = "b6cd1ff5-3a2f-4e9d-a4d1-8988c1191fe8"
+SMALL = "21624abb-764e-4def-81d7-9fc54b5957fb"
 TINY = "b6e9d1e8-89fc-4db3-aaa4-9b4c5b1d0844"
 GPU = "0b4a3a2c-8d1f-4d56-a0b5-5d0a1f4c0a11"
 DEBIAN = "c19542b7-d269-4bd4-bf7c-2cae36d066d3"
@@ -41,6 +42,7 @@ class ExoscaleFake(Fake):
         self.zones = [{"name": name} for name in ("ch-gva-2", "de-fra-1")]
         self.instance_types = [
             _type(TINY, "standard", "tiny", 1),
+            _type(SMALL, "standard", "small", 2),
             _type(MEDIUM, "standard", "medium", 2),
             _type(GPU, "gpua5000", "small", 12, zones=["de-fra-1"]),
         ]

@@ -129,8 +129,10 @@ class Fake:
     base: ClassVar[str] = ""  # what `endpoint` ends with, as in "/v1"
     rooted: ClassVar[bool] = False  # do the description's templates contain `base`?
     token: str = "token-of-the-fake-0123456789abcdef"
+    secrets: ClassVar[tuple[str, ...]] = (token,)  # what no message may bear
     #: (verb, fault) that this vendor cannot show, and why: the contract suite skips them by name.
     cannot: ClassVar[dict[tuple[str, Fault], str]] = {}
+    pages: ClassVar[bool] = True  # does its listing tell how many there are, so that a short page can be known?
 
     boot_seconds: float = 30.0
     delete_seconds: float = 5.0
@@ -156,6 +158,7 @@ class Fake:
         self.lock = threading.RLock()
         self._ghosts: list[Machine] = []  # gone, and perhaps still listed
         self._later: list[tuple[float, Callable[[], object]]] = []
+        self._then: float | None = None
         self._serials = itertools.count(4711)
         self._lost = itertools.count()
         self._left = (float(self.rate[0]), self.time.now()) if self.rate else (0.0, self.time.now())
@@ -238,7 +241,7 @@ class Fake:
         """A machine that boots; quota and faults of birth are played here. Refusal."""
         if self.most is not None and len(self.machines) >= self.most:
             raise Refusal(self.error("quota"))
-        now = self.time.now()
+        now = self.now()
         machine = Machine(self.new_id(), name, now, now + self.boot_seconds, asked.body or {}, **more)
         machine.runs = NEVER if asked.fault is Fault.NEVER_BOOTS else machine.runs
         machine.fails = asked.fault is Fault.FAILS_LATE
@@ -264,13 +267,13 @@ class Fake:
         """Its delete begins; done after `delete_seconds`, never where that is scripted."""
         stuck = asked.fault is Fault.STUCK_DELETING
         if machine.gone is None or machine.gone == NEVER:
-            machine.gone = NEVER if stuck else self.time.now() + self.delete_seconds
+            machine.gone = NEVER if stuck else self.now() + self.delete_seconds
         self.catch_up()
 
     def restart(self, machine: Machine, seconds: float = 5.0) -> None:
         """It is `creating` again for a while."""
         if machine.runs != NEVER:
-            machine.runs = max(machine.runs, self.time.now() + seconds)
+            machine.runs = max(machine.runs, self.now() + seconds)
         machine.off = False
 
     def machine(self, asked: Asked, key: str = "id") -> Machine:
@@ -309,18 +312,23 @@ class Fake:
         """A time as most APIs write it."""
         return to_text(Instant(at))
 
+    def now(self) -> float:
+        """The time; within what was due before, that time."""
+        return self.time.now() if self._then is None else self._then
+
     def later(self, seconds: float, act: Callable[[], object]) -> None:
-        """Do it when so much of the fake's time has passed (looked at with each request)."""
-        self._later.append((self.time.now() + seconds, act))
+        """Do it when so much of the fake's time has passed; looked at with each request, and done as of then."""
+        self._later.append((self.now() + seconds, act))
 
     def catch_up(self) -> None:
         """Let happen what was due by now."""
-        now = self.time.now()
+        now, before = self.now(), self._then
         due = [pair for pair in self._later if pair[0] <= now]
         self._later = [pair for pair in self._later if pair[0] > now]
-        for _, act in sorted(due, key=lambda pair: pair[0]):
+        for self._then, act in sorted(due, key=lambda pair: pair[0]):
             with suppress(Refusal):
                 act()
+        self._then = before
         for machine in [m for m in self.machines.values() if m.gone is not None and m.gone <= now]:
             del self.machines[machine.id]
             self._ghosts.append(machine)
@@ -354,7 +362,9 @@ class Fake:
                 return self.error("invalid", "; ".join(said) or broken)
             answer = self._played(route, served, asked, scripted)
             if answer is not None:
-                self.answer_violations += self._described.against_answer(route, answer.status, answer.body)
+                said = self._described.against_answer(route, answer.status, answer.body)
+                odd = [repr(machine.word) for machine in self.machines.values() if machine.word]
+                self.answer_violations += [one for one in said if not any(word in one for word in odd)]
                 answer.headers.update(self._rated())
             return answer
 

