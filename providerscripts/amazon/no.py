@@ -114,11 +114,16 @@ def _kind(code: str, status: int, words: str) -> str:
 
 @contextmanager
 def asking(title: str, what: str, unreachable: type[Unreachable] = ProviderUnreachable) -> Iterator[None]:
-    """Around a question: whatever is raised becomes `unreachable`, for a question has no refusal."""
+    """Around a question: whatever is raised becomes `unreachable`, for a question has no refusal.
+
+    So does the KeyError of an answer that lacks what it must have: a proxy's page may read as an empty one.
+    """
     try:
         yield
     except errors() as err:
         raise unreachable(f"{title}: {what}: {heard(err).sentence}") from None
+    except KeyError as err:
+        raise unreachable(f"{title}: {what}: its answer cannot be understood, it lacks {err}") from None
 
 
 @contextmanager

@@ -28,7 +28,7 @@ _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 
 
 class VendorClock:
-    """The vendor's time. It stands still between `pass_by` and `pass_by`; or with `real` it runs with this machine's."""
+    """The vendor's time. It stands still unless `pass_by` is called; with `real` it runs as this machine's."""
 
     def __init__(self, real: bool = False) -> None:
         self._real, self._passed, self._base = real, 0.0, time.time()

@@ -114,9 +114,9 @@ class MotoEc2:
             _into(each, "running")
             if self.sites is not None and fate is not Fault.NEVER_ONLINE:
                 self.sites.open(each.private_ip_address)
-        if each.state == "shutting-down" and now >= self._dying[each.id] + self.dies:
-            if fate is not Fault.STUCK_DELETING:
-                each.terminate()
+        dying = each.state == "shutting-down" and fate is not Fault.STUCK_DELETING
+        if dying and now >= self._dying[each.id] + self.dies:
+            each.terminate()
 
     # --- a request ---
 
