@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoscaler.ports import Refused
+from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import LABEL, Extras, read_extras
@@ -20,6 +20,7 @@ _USER_DATA = 32768  # letters of base64: maxLength in the official description
 _KNOWN = ("ssh_keys", "network", "firewalls", "labels", "address")
 _OWN = ("disk_size", "ipv6")
 _DISK = 10  # GiB, the least that there is
+_NOBODY = "00000000-0000-0000-0000-000000000000"
 
 
 def read_order(order: Order, zone: str) -> tuple[Extras, tuple[str, ...]]:
@@ -89,17 +90,24 @@ class ExoscaleOffers:
         return self._sizes[id]
 
     def against(self, order: Order, extras: Extras) -> list[str]:
-        """What the vendor would say against it, a sentence each."""
-        zones = {str(zone.get("name")) for zone in self.all("zone", "zones")}
-        told = [] if self._zone in zones else [unknown("zone", self._zone, zones)]
-        told += self._against_size(order.size)
-        told += self._against_image(order.image, extras)
-        keys = {str(key.get("name")) for key in (self.all("ssh-key", "ssh-keys") if extras.ssh_keys else ())}
-        told += [unknown("SSH key", key, keys) for key in extras.ssh_keys if key not in keys]
-        for group in extras.firewalls:
-            groups = self.all("security-group", "security-groups")
-            if not any(group in (g.get("id"), g.get("name")) for g in groups):
-                told.append(unknown("security group", group, (str(g.get("name")) for g in groups)))
+        """What the vendor would say against it, a sentence each.
+
+        A key may have some rights and lack others: what it may not ask is said too, once it may list at all.
+        """
+        self.all("instance", "instances")
+        told: list[str] = []
+        for question in (
+            self._rights,
+            self._against_zone,
+            lambda: self._against_size(order.size) if order.size else [],
+            lambda: self._against_image(order.image, extras) if order.image else [],
+            lambda: self._against_keys(extras.ssh_keys),
+            lambda: self._against_groups(extras.firewalls),
+        ):
+            try:
+                told += question()
+            except (ProviderUnreachable, Doubtful) as err:
+                told.append(f"not known, for it could not be asked: {err}")
         return told
 
     def all(self, what: str, key: str, **params: str) -> list[dict[str, Any]]:
@@ -151,6 +159,28 @@ class ExoscaleOffers:
 
     # --- one question each ---
 
+    def _rights(self) -> list[str]:
+        """A key that only reads shows itself at a deed alone: here one to an instance that there cannot be."""
+        try:
+            self._api.once("PUT", f"/instance/{_NOBODY}:reboot")
+        except Refused as err:
+            return [str(err)] if err.kind == "auth" else []
+        return []
+
+    def _against_zone(self) -> list[str]:
+        zones = {str(zone.get("name")) for zone in self.all("zone", "zones")}
+        return [] if self._zone in zones else [unknown("zone", self._zone, zones)]
+
+    def _against_keys(self, wanted: Sequence[str]) -> list[str]:
+        keys = {str(key.get("name")) for key in self.all("ssh-key", "ssh-keys")} if wanted else set()
+        return [unknown("SSH key", key, keys) for key in wanted if key not in keys]
+
+    def _against_groups(self, wanted: Sequence[str]) -> list[str]:
+        groups = self.all("security-group", "security-groups") if wanted else []
+        known = {group.get(word) for group in groups for word in ("id", "name")}
+        names = [str(group.get("name")) for group in groups]
+        return [unknown("security group", group, names) for group in wanted if group not in known]
+
     def _against_size(self, size: str) -> list[str]:
         types = self._types()
         found = [type for type in types if size in (type.get("id"), _called(type))]
@@ -171,8 +201,8 @@ class ExoscaleOffers:
             if found is None:
                 return [f"there is no image {image}"]
             template = found
-        disk, needs = int(str(extras.more.get("disk_size", _DISK))), int(template.get("size") or 0)
-        if needs > disk * 2**30:
+        disk, needs = extras.more.get("disk_size", _DISK), int(template.get("size") or 0)
+        if isinstance(disk, int) and needs > disk * 2**30:
             return [f"disk_size: the image {image} needs {-(-needs // 2**30)} GiB, and {disk} are asked for"]
         return []
 

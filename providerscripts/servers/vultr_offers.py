@@ -6,8 +6,9 @@ import base64
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
-from autoscaler.ports import Refused
+from autoscaler.ports import ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
@@ -93,8 +94,29 @@ class VultrOffers:
         return self._offers.of("plans", lambda: self._all("/plans", "plans"), fresh)
 
     def against(self, order: Order, extras: Extras) -> list[str]:
-        """What the vendor would say against it, a sentence each."""
-        return [*self._rights(), *self._places(order), *self._names(order, extras)]
+        """What the vendor would say against it, a sentence each.
+
+        A key may have some rights and lack others: what it may not ask is said too, once it may list at all.
+        """
+        self._api.get("/instances", {"per_page": 1})
+        told: list[str] = []
+        for question in (
+            self._rights,
+            lambda: self._places(order) if order.size and order.region else [],
+            lambda: self._against_image(order.image) if order.image else [],
+            lambda: [one for key in extras.ssh_keys for one in self._lacking("SSH key", key, "ssh-keys", "ssh_keys")],
+            lambda: [
+                one
+                for group in extras.firewalls
+                for one in self._lacking("firewall group", group, "firewalls", "firewall_groups", "description")
+            ],
+            lambda: self._against_network(extras.network, order.region),
+        ):
+            try:
+                told += question()
+            except ProviderUnreachable as err:
+                told.append(f"not known, for it could not be asked: {err}")
+        return told
 
     # --- one question each ---
 
@@ -122,23 +144,19 @@ class VultrOffers:
                 told.append(f"{order.size} is sold out in {order.region} now")
         return told
 
-    def _names(self, order: Order, extras: Extras) -> list[str]:
-        told = []
+    def _against_image(self, image: str) -> list[str]:
         try:
-            image = self._image(order.image)
+            snapshot = self._image(image).get("snapshot_id")
         except Refused as err:
-            told.append(str(err))
-        else:
-            snapshot = image.get("snapshot_id")
-            if snapshot and self._api.find(f"/snapshots/{snapshot}") is None:
-                told.append(f"there is no snapshot {snapshot}")
-        for key in extras.ssh_keys:
-            told += self._lacking("SSH key", key, "ssh-keys", "ssh_keys", "name")
-        for group in extras.firewalls:
-            told += self._lacking("firewall group", group, "firewalls", "firewall_groups", "description")
-        if extras.network and extras.network != _DEFAULT:
-            told += self._lacking("VPC", extras.network, "vpcs", "vpcs", "description", order.region)
-        return told
+            return [str(err)]
+        if snapshot and self._api.find(f"/snapshots/{quote(snapshot, safe='')}") is None:
+            return [f"there is no snapshot {snapshot}"]
+        return []
+
+    def _against_network(self, network: str, region: str) -> list[str]:
+        if network in ("", _DEFAULT):
+            return []
+        return self._lacking("VPC", network, "vpcs", "vpcs", "description", region)
 
     # --- names and ids ---
 
@@ -175,7 +193,9 @@ class VultrOffers:
             raise Refused(f"{len(found)} of what is called {what} bear the name {name!r}: give an id")
         return str(found[0]["id"])
 
-    def _lacking(self, what: str, name: str, path: str, key: str, called: str, region: str = "") -> list[str]:
+    def _lacking(
+        self, what: str, name: str, path: str, key: str, called: str = "name", region: str = ""
+    ) -> list[str]:
         """Why this name or id cannot be had."""
         every = self._offers.of(path, lambda: self._all(f"/{path}", key), fresh=True)
         try:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import builtins
 from contextlib import suppress
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from autoscaler.deployment import read_deployment
+from autoscaler.offer import offers_of, order_for
 from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Leftover, Order, Price, Quota, ServerState
 from providerscripts import catalogue
@@ -18,6 +21,7 @@ from providerscripts.site import Site
 from tests.clouds.exoscale import DEBIAN, GPU, GROUP, MEDIUM, OWN_NEWER, TINY, ExoscaleFake
 from tests.clouds.world import world_of
 from tests.providerscripts.servers.contract import ProviderContract
+from utilities.documents import read_yaml
 from utilities.errors import DocumentFault, Unreachable
 
 IMAGE = "Linux Debian 12 (Bookworm) 64-bit"
@@ -456,6 +460,15 @@ def test_a_key_that_may_only_read(provider, fake):
     assert [s.id for s in provider.list()] == [made.id]
 
 
+def test_examine_says_what_a_key_may_not_do_or_ask(provider, fake):
+    fake.forbidden |= {("PUT", "/instance/{id}:reboot"), ("GET", "/security-group")}
+    told = provider.examine(order(firewalls=["webservers"], size="standard.tinny"))
+    assert len(told) == 3
+    assert any("PUT /instance/00000000-0000-0000-0000-000000000000:reboot: HTTP 403" in one for one in told)
+    assert any(one.startswith("not known, for it could not be asked: provider exoscale: GET /sec") for one in told)
+    assert any("did you mean standard.tiny" in one for one in told)
+
+
 def test_an_api_that_is_down(provider, fake):
     fake.deafen()
     some = "00000000-0000-0000-0000-000000000001"
@@ -513,3 +526,28 @@ def test_no_secret_is_in_any_message(provider, fake):
         told.append(str(unknown.value))
     for secret in (fake.key, fake.secret, user_data, base64.b64encode(user_data.encode()).decode()):
         assert not [said for said in told if secret in said]
+
+
+def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path, monkeypatch):
+    monkeypatch.delenv("EXOSCALE_API_KEY")
+    monkeypatch.delenv("EXOSCALE_API_SECRET")
+    fake.ssh_keys[0]["name"], fake.security_groups[0]["name"] = "build", "web"
+    text = Path(__file__).parents[3].joinpath("examples/exoscale.yaml").read_text()
+    text = text.replace("/etc/autoscaler", str(tmp_path)).replace("# prices:", "prices:").replace("# curr", "curr")
+    deployment = read_deployment(read_yaml(text, "examples/exoscale.yaml"))
+    for half, said in (("key", fake.key), ("secret", fake.secret)):
+        file = Path(str(deployment.provider.options[f"{half}_file"]))
+        file.write_text(said)
+        file.chmod(0o600)
+    settings = {**deployment.provider.options, "endpoint": fake.endpoint}
+    provider = catalogue.open_provider(deployment.provider.name, deployment.pool, settings, Site(fake.time))
+    server = {**deployment.server, "user_data": "#cloud-config"}
+    server.pop("user_data_file")
+    offers = offers_of(server)
+    assert [offer.size for offer in offers] == ["standard.small", "standard.medium"]
+    for serial, offer in enumerate(offers, 1):
+        asked = order_for(server, "web", f"ws-web-1-{serial:04d}", offer)
+        assert provider.examine(asked) == ()
+        made = provider.create(asked)
+        assert (made.size, made.region, made.pool) == (offer.size, "ch-gva-2", "web")
+    assert provider.price("standard.small", "") == Price(0.03, "EUR")

@@ -5,18 +5,23 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
+from autoscaler.deployment import read_deployment
+from autoscaler.offer import offers_of, order_for
 from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Leftover, Order, Price, ServerState
 from providerscripts import catalogue
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.vultr import VultrProvider, open_provider
 from providerscripts.site import Site
+from tests.clouds.fake import Answer
 from tests.clouds.vultr import GROUP, KEY, SNAPSHOT, VPC, VultrFake
 from tests.clouds.world import world_of
 from tests.providerscripts.servers.contract import ProviderContract
+from utilities.documents import read_yaml
 from utilities.errors import DocumentFault, Unreachable
 
 ORDERED = {"image": "os:2136", "size": "vc2-1c-1gb", "region": "ams"}
@@ -60,9 +65,6 @@ class TestContractWithLag(ProviderContract):
     def world(self, fake):
         fake.lag = 20.0
         return world_of(fake, open_provider, {}, ORDERED)
-
-    # The late one is born when the fake is asked next, and so is not listed by then.
-    test_a_late_create_shows_within_settle = None
 
 
 # --- the create ---
@@ -211,18 +213,12 @@ def test_an_accepted_create_without_an_id_is_a_doubt_and_tells_no_password(provi
     ],
 )
 def test_the_vendors_sentences_have_a_kind_and_are_told_whole(provider, fake, sentence, kind):
-    fake.error = lambda _kind, _sentence="": _answer(400, sentence)
+    fake.error = lambda _kind, _sentence="": Answer(400, {"error": sentence, "status": 400})
     fake.next("create", Fault.QUOTA)
     with pytest.raises(Refused) as refused:
         provider.create(order())
     assert refused.value.kind == kind
     assert sentence in str(refused.value)
-
-
-def _answer(status: int, sentence: str):
-    from tests.clouds.fake import Answer
-
-    return Answer(status, {"error": sentence, "status": status})
 
 
 # --- what is told ---
@@ -394,6 +390,13 @@ def test_examine_knows_what_is_sold_out_and_what_a_key_may_not(provider, fake):
     assert provider.examine(order()) == ("vc2-1c-1gb is sold out in ams now",)
 
 
+def test_examine_says_what_a_key_may_not_ask(provider, fake):
+    fake.forbidden |= {("GET", "/ssh-keys")}
+    size, keys = provider.examine(order(ssh_keys=["ops"], size="vc2-1c-2gb"))
+    assert "did you mean vc2-1c-1gb" in size
+    assert keys.startswith("not known, for it could not be asked: provider vultr: GET /ssh-keys: HTTP 403")
+
+
 def test_an_empty_account_has_no_keys_to_choose_from(provider, fake):
     fake.ssh_keys = []
     with pytest.raises(Refused, match="there is no SSH key 'ops', nor any other"):
@@ -416,7 +419,7 @@ def test_a_wrong_key_says_where_it_lies_and_that_it_is_bound_to_addresses(fake, 
     with pytest.raises(Refused) as refused:
         provider.create(order())
     assert refused.value.kind == "auth"
-    assert fake.count("list") == 1  # a refusal is not asked again
+    assert fake.count("list") == 2  # by list and by examine: a refusal is not asked again
 
 
 def test_a_key_that_may_only_read(provider, fake):
@@ -473,3 +476,23 @@ def test_no_secret_is_in_any_message(provider, fake):
     told.append(str(err.value))
     for secret in (fake.token, fake.password, user_data, base64.b64encode(user_data.encode()).decode()):
         assert not [said for said in told if secret in said or json.dumps(secret) in said]
+
+
+def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path):
+    fake.ssh_keys[0]["name"], fake.firewall_groups[0]["description"] = "build", "web"
+    text = Path(__file__).parents[3].joinpath("examples/vultr.yaml").read_text()
+    deployment = read_deployment(read_yaml(text.replace("/etc/autoscaler", str(tmp_path)), "examples/vultr.yaml"))
+    key = Path(str(deployment.provider.options["token_file"]))
+    key.write_text(fake.token)
+    key.chmod(0o600)
+    settings = {**deployment.provider.options, "endpoint": fake.endpoint}
+    provider = catalogue.open_provider(deployment.provider.name, deployment.pool, settings, Site(fake.time))
+    server = {**deployment.server, "user_data": "#cloud-config"}
+    server.pop("user_data_file")
+    offers = offers_of(server)
+    assert len(offers) == 3
+    for serial, offer in enumerate(offers, 1):
+        asked = order_for(server, "web", f"ws-web-1-{serial:04d}", offer)
+        assert provider.examine(asked) == ()
+        made = provider.create(asked)
+        assert (made.size, made.region, made.pool) == (offer.size, offer.region, "web")
