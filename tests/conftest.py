@@ -27,13 +27,15 @@ GRACE = 10.0  # seconds for what the tests ended to be gone
 # --- The environment ---------------------------------------------------------------------------------------
 
 STRANGERS = ("AUTOSCALER_", "AWS_", "BOTO", "XDG_", "SSH_", "PIP_TARGET", "MAKE", "MFLAGS")
+KEPT = {"AUTOSCALER_OPENAPI"}  # where vendors' descriptions lie: tests/clouds/description.py
 STRANGER = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE", "TIER", "ENV", "BASH_ENV"}
 
 
 def _clean(home: str) -> None:
     """Nothing of the person who runs the tests reaches them."""
     for name in list(os.environ):
-        if name.startswith(STRANGERS) or name in STRANGER or name.lower().endswith("_proxy"):
+        strange = name.startswith(STRANGERS) and name not in KEPT
+        if strange or name in STRANGER or name.lower().endswith("_proxy"):
             del os.environ[name]
     os.environ["HOME"] = home
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

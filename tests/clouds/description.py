@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).parent
-#: Read at import: the suite's conftest takes AUTOSCALER_* out of the tests' environment.
+#: The suite's conftest takes all other AUTOSCALER_* out of the tests' environment.
 FOLDER = Path(os.environ.get("AUTOSCALER_OPENAPI") or HERE.parents[2] / "shared/openapi")
 
 Route = tuple[str, str]  # (method, path template as the description writes it)

@@ -10,6 +10,8 @@ API = "tests/providerscripts/rest/test_api.py::test_"
 PAGING = "tests/providerscripts/rest/test_paging.py::test_"
 BUDGET = "tests/providerscripts/rest/test_budget.py::test_"
 TOKEN = "tests/providerscripts/rest/test_token.py::test_"
+DIGITALOCEAN = "tests/providerscripts/servers/test_digitalocean.py::test_"
+LINODE = "tests/providerscripts/servers/test_linode.py::test_"
 LISTINGS = "tests/providerscripts/test_listings.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
@@ -116,5 +118,45 @@ CLOUDS: tuple[Guard, ...] = (
         "            fcntl.flock(descriptor, fcntl.LOCK_EX)\n",
         "            pass\n",
         (BUDGET + "many_at_once_take_no_more_than_there_is",),
+    ),
+    Guard(
+        "no firewall comes late",
+        "A firewall takes a Droplet by id in a second call: whoever dies before it leaves a server open to all.",
+        "providerscripts/servers/digitalocean_offers.py",
+        "    if extras.firewalls not in ((), (_BY_TAG,)):\n",
+        "    if False:\n",
+        (DIGITALOCEAN + "what_is_known_to_be_wrong_is_refused_before_any_request",),
+    ),
+    Guard(
+        "no server without its firewall",
+        "The firewall may have lost our tag since the last server: it is looked for before each create.",
+        "providerscripts/servers/digitalocean_offers.py",
+        "if extras.firewalls and (lacking := self._firewall(order.pool)):",
+        "if False and (lacking := self._firewall(order.pool)):",
+        (DIGITALOCEAN + "no_server_is_ordered_once_its_firewall_is_gone",),
+    ),
+    Guard(
+        "nothing is ordered that a listing may not show",
+        "DigitalOcean lists Droplets with a GPU apart, and says of no tag that it shows them.",
+        "providerscripts/servers/digitalocean_offers.py",
+        '    if order.size.startswith("gpu-"):\n',
+        "    if False:\n",
+        (DIGITALOCEAN + "what_is_known_to_be_wrong_is_refused_before_any_request",),
+    ),
+    Guard(
+        "what is left of the creates stops no listing",
+        "Linode's headers tell of the kind of request that was asked last, not of the account.",
+        "providerscripts/servers/linode.py",
+        "_RATE = Rate(200, 60.0)\n",
+        '_RATE = Rate(200, 60.0, "X-RateLimit-Limit", "X-RateLimit-Remaining")\n',
+        (LINODE + "what_a_header_tells_of_the_creates_stops_no_listing",),
+    ),
+    Guard(
+        "a filter that is ignored shows no strangers",
+        "Each of a listing by tag is looked at once more, before anybody takes it for ours.",
+        "providerscripts/servers/linode.py",
+        "if everything or s.pool == self._pool)",
+        ")",
+        (LINODE + "a_filter_that_is_ignored_shows_no_strangers",),
     ),
 )

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from importlib.util import cache_from_source
 from pathlib import Path
 
+from tests.clouds.description import FOLDER
 from tests.guards.clouds import CLOUDS
 from tests.guards.core import CORE
 from tests.guards.edges import EDGES
@@ -81,7 +82,8 @@ def run(copy: Path, tests: Sequence[str], *argv: str) -> list[Case]:
     """These tests in this copy, with this interpreter. Stale when pytest finds none of that name."""
     report = copy / "guards.xml"
     report.unlink(missing_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(copy)}
+    # Vendors' descriptions lie beside the checkout, not beside its copy.
+    environment = {**os.environ, "PYTHONPATH": str(copy), "AUTOSCALER_OPENAPI": str(FOLDER)}
     for name in ("TIER", "PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"):  # bytecode goes along with each copy
         environment.pop(name, None)
     done = subprocess.run(
