@@ -1,0 +1,43 @@
+"""A fleet of containers, from 1 to 4 to 1, by the product's own verbs. No visitor notices."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.inside import run_inside
+
+SHAKEN = 6  # exit code of a tick in which a part failed; the next one does it
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.debian("dockerd", "sshd", "ssh-keygen", "nginx", "iptables", "haproxy")
+@pytest.mark.lab("engine")
+def test_containers_come_and_go_and_no_visitor_notices() -> None:
+    told = run_inside("tests.end_to_end.docker_fleet", timeout=240)
+    print(told["log"])
+
+    assert len(told["four"]) == 4
+    assert len(told["one"]) == 1
+    assert told["left over"] == []
+    for noticed in told["noticed"]:
+        assert noticed["failures"] == 0, noticed
+        assert noticed["sent"] == noticed["answered"] >= 1000
+        assert set(noticed["status"]) == {"200"}
+    served = {name for noticed in told["noticed"] for name in noticed["by"] if name.startswith("ws-")}
+    assert served == set(told["four"])
+    assert set(told["endings"]) <= {0, SHAKEN}, told["log"]
+
+    # The whole ladder: each was logged into, and showed the key that the engine read out of it.
+    for rung in ("reachable", "known", "built", "serving"):
+        assert rung in told["health"]
+    assert all(pin.startswith("ssh-ed25519 ") for pin in told["pins"].values()), told["pins"]
+    assert len(set(told["pins"].values())) == 4, "each has a key of its own"
+
+    # Published ports: the same before and after a reboot, its web behind them.
+    assert told["published"]["said"] == ["ws-other-1-0001"] * 2
+    first, again = told["published"]["ports"]
+    assert first == again
+    assert first[0] == "127.0.0.1"
+    assert all(20000 <= port <= 20999 for port in first[1:])
+    assert "already in use" in told["published"]["twice"]
