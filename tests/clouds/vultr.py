@@ -40,8 +40,8 @@ class VultrFake(Fake):
     missing_status = 404
     missing_words = "Invalid instance ID."
     locked_seconds = 0.0
-    password = "v5{Fkvb#2ycPGwHs"
-    secrets = (Fake.token, password)
+    password = "v5{Fk,vb#2ycPGwHs"
+    secrets = (Fake.token, *password.split(","))  # half a password told is one told
 
     def __init__(self, time: Clock | None = None) -> None:
         self.sold_out: set[tuple[str, str]] = set()

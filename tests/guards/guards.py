@@ -27,6 +27,7 @@ from tests.guards.core import CORE
 from tests.guards.edges import EDGES
 from tests.guards.errands import ERRANDS
 from tests.guards.guard import Guard, Stale
+from tests.guards.instances import INSTANCES
 from tests.guards.leases import LEASES
 from tests.guards.opinions import OPINIONS
 from tests.guards.schedule import SCHEDULE
@@ -34,7 +35,7 @@ from tests.guards.world import WORLD
 
 __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
-ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE, *CLOUDS)
+ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE, *CLOUDS, *INSTANCES)
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop
 #: A test that ends so has met a broken edit, not a missing guard.
