@@ -3,6 +3,10 @@
 What its vendor does not say is not guessed: it has no state for a Droplet whose create failed or that is being
 deleted (one that is deleted is soon not there any more), names are not unique, no token makes a create safe to
 repeat, and no host keys are told. Its index of tags follows a create by seconds: `listing_lag` is for that.
+
+Its firewalls act by tag, or by a second call for each new Droplet, which a crash may leave undone. So they are taken
+by tag alone: the operator attaches each firewall once to the pool's tag, and `firewalls: by tag` has it looked for
+before each create.
 """
 
 from __future__ import annotations

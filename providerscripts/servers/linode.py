@@ -3,6 +3,9 @@
 A label is unique in an account: a create repeated by whomever makes no second instance. What its vendor does not say
 is not guessed: it has no state for an instance whose create failed, no quota, and tells no host keys. Under load it
 answers a create with 408 "Please try again" (github.com/pry0cc/axiom/issues/411): a doubt, not a no.
+
+`address: private` is the address in the region's own private network, which other accounts use too; the one in a VPC
+(`network`) is not told with the instance, and nobody is sent there.
 """
 
 from __future__ import annotations
