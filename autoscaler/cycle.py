@@ -124,10 +124,7 @@ class _Cycle(Errand):
         """Everything the decision on one share needs, as it is now."""
         boot, trouble = boot_trouble(self.world, self.deployment.rules.uptime)
         return holding.turn.inputs(
-            fleet,
-            wish,
-            me=self.me,
-            runs=self.runs(roll),
+            fleet, wish, me=self.me, runs=self.runs(roll),
             switch=read_switch(self.world.store, self.time.now()),
             resize=resize,
             reboot=trouble,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from autoscaler.fleet import Inputs
+from autoscaler.offer import none_left, passed_over
 from autoscaler.plan import Kind, Plan, Step, target_of
 from autoscaler.share import Share
 from autoscaler.tend import disbelieved, twins
@@ -203,7 +204,7 @@ class _Decision:
             self.notes.append(
                 f"{need - count} not built: {self.billable} may cost money and max is {self.i.limits.max}"
             )
-        count = self._breaker(count)
+        count = self._offered(self._breaker(count))
         failed = sum(1 for r in self.records if r.state is State.FAILED and r.served)
         for extra in range(count):
             name = name_of(self.i.pool, self.mine.share, self.mine.serial + extra)
@@ -232,6 +233,16 @@ class _Decision:
             self.notes.append("no builds beside the one try after the breaker opened")
             return 0
         return 1
+
+    def _offered(self, count: int) -> int:
+        """Nothing is ordered while every offer is shunned."""
+        if count == 0:
+            return 0
+        offers, shunned = self.i.offers, self.mine.shunned
+        held = none_left(offers, shunned, self.at)
+        if note := held or passed_over(offers, shunned, self.at):
+            self.notes.append(note)
+        return 0 if held else count
 
     def _allowed(self, step: Step) -> bool:
         switch = self.i.switch

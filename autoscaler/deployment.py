@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from autoscaler.entry import Entry, read_entries
+from autoscaler.offer import Offer, offers_of, read_server
 from autoscaler.rung import Http, Ladder, Ssh
 from autoscaler.section import Section
 from autoscaler.softening import Healing, Soft
@@ -54,6 +55,8 @@ class Rules:
     builds_at_once: int = 10
     breaker: int = 3  # builds overdue in a row
     breaker_wait: float = 900.0  # then one try
+    shun: float = 600.0  # an offer that is sold out or over quota is not asked for again; then twice as long ...
+    shun_most: float = 7200.0  # ... but never longer
     forget: float = 3600.0  # F: a doubtful name counts as billable this long at most
     brake: float = 1 / 3  # more than this part failing at once is judged to be our own blindness
     uptime: float = 600.0  # no reboot within this of the last one
@@ -87,6 +90,11 @@ class Deployment:
     schedule: tuple[Entry, ...] = ()
     journal_days: int = 90  # older decisions are forgotten
 
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """The sizes and regions that are ordered, in the order in which they are tried."""
+        return offers_of(self.server)
+
     def hurried(self, times: float) -> Deployment:
         """The same with every waiting period divided. Network time-outs stay: a network does not hurry.
 
@@ -102,6 +110,8 @@ class Deployment:
                     "strikes_apart",
                     "removals_in",
                     "breaker_wait",
+                    "shun",
+                    "shun_most",
                     "forget",
                     "uptime",
                 )
@@ -150,7 +160,7 @@ def read_deployment(document: Document) -> Deployment:
         mode=Mode(top.choice("mode", [m.value for m in Mode], Mode.OBSERVE.value)),
         nodes=top.integer("nodes", 1, low=1, high=99),
         limits=Limits(least, most) if least <= most else Limits(),
-        server=top.mapping("server"),
+        server=read_server(top.section("server")),
         balancers=tuple(_adapter(s) for s in top.sections("balancers")),
         port=top.integer("port", 80, low=1, high=65535),
         ladder=ladder,
@@ -194,6 +204,8 @@ def _rules(section: Section) -> Rules:
         builds_at_once=section.integer("builds_at_once", default.builds_at_once, low=1),
         breaker=section.integer("breaker", default.breaker, low=1),
         breaker_wait=section.some_seconds("breaker_wait", default.breaker_wait),
+        shun=section.some_seconds("shun", default.shun),
+        shun_most=section.some_seconds("shun_most", default.shun_most),
         forget=section.some_seconds("forget", default.forget),
         brake=section.part("brake", default.brake),
         uptime=section.some_seconds("uptime", default.uptime),

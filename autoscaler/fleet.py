@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from autoscaler.deployment import Rules
+from autoscaler.offer import Offer
 from autoscaler.server import Server, Traits
 from autoscaler.share import Share
 from autoscaler.switch import Switch
@@ -103,6 +104,7 @@ class Inputs:
     reboot: str = ""  # why this node would not reboot after its deeds; empty: it would
     owed: bool = False  # a reboot earned earlier is still to come
     heard: tuple[int, ...] = ()  # the other nodes that are heard now
+    offers: tuple[Offer, ...] = (Offer(),)  # what is ordered, the first whose wait is over
 
     def seeing(self, mine: Share) -> Inputs:
         """The same question about another version of our own share."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autoscaler.fleet import Inputs
+from autoscaler.offer import Offer, ask_for
 from autoscaler.plan import Kind, Plan
 from autoscaler.share import Share
 from autoscaler.webserver import Record, State, parse_name
@@ -16,12 +17,16 @@ def said(plan: Plan, inputs: Inputs) -> Share:
     """Our share with the Plan's states in it: what is put before any deed."""
     share, at = inputs.fleet.mine, inputs.fleet.at
     changed: dict[str, Record] = {}
+    offer = ask_for(inputs.offers, share.shunned, at) or Offer()
     for step in plan.steps:
         old = share.records.get(step.name)
         if step.kind is Kind.CREATE and old is not None:
             continue  # already said, by a put whose reply was lost
         if step.kind is Kind.CREATE:
-            changed[step.name] = Record(step.name, State.REQUESTED, at, at, inputs.me, reason=step.reason)
+            changed[step.name] = Record(
+                step.name, State.REQUESTED, at, at, inputs.me, reason=step.reason,
+                size=offer.size, region=offer.region,
+            )
         elif old is None or step.id is not None:
             continue
         elif step.kind is Kind.DESTROY and old.state is not State.DELETING:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from autoscaler.offer import Shun
 from autoscaler.webserver import Record, State
 from utilities.errors import DocumentFault
 from utilities.instant import Instant
@@ -56,6 +57,7 @@ class Share:
     breaker: Breaker = field(default_factory=Breaker)
     brake: Brake | None = None
     removals: tuple[Instant, ...] = ()  # when a removal, for any cause, was made sure
+    shunned: Mapping[str, Shun] = field(default_factory=dict)  # by Offer.key; see offer.py
     version: str = ""  # of the program that wrote it
     format: int = FORMAT
 

@@ -164,8 +164,9 @@ def _creating(record: Record, server: Server, inputs: Inputs) -> Record:
 
 
 def _located(record: Record, server: Server) -> Record:
-    """With the address and host key that the Provider tells; a pin once set is never changed by a listing."""
-    if record.address == server.address and (record.pin is not None or server.host_key is None):
+    """With the address, size and host key that the Provider tells; a pin once set is never changed by a listing."""
+    told = server.size in ("", record.size) and server.region in ("", record.region)
+    if told and record.address == server.address and (record.pin is not None or server.host_key is None):
         return record
     return replace(
         record,
@@ -173,6 +174,8 @@ def _located(record: Record, server: Server) -> Record:
         port=server.port or record.port,
         ssh_port=server.ssh_port or record.ssh_port,
         pin=record.pin or server.host_key,
+        size=server.size or record.size,
+        region=server.region or record.region,
     )
 
 

@@ -204,4 +204,5 @@ class Turn:
             reboot=reboot,
             owed=owed,
             heard=tuple(sorted(heard)),
+            offers=self._deployment.offers,
         )

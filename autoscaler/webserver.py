@@ -92,6 +92,8 @@ class Record:
     soft: tuple[str, ...] = ()  # soft actions taken in this illness, or within `healing.once_in`
     softened: Instant | None = None  # when the last of them was taken
     ill: bool = False  # it was sealed for ill health, not for size
+    size: str = ""  # what was ordered, then what the Provider tells; empty where neither is known
+    region: str = ""
 
     def into(self, state: State, at: Instant, reason: str = "", **changes: object) -> Record:
         """The same webserver in another state since `at`."""

@@ -26,6 +26,8 @@ _WISHES = (
 _NOTES = (
     ("kill switch", re.compile(r" (is|are) switched off (until|without end)")),
     ("breaker", re.compile(r"^no builds")),
+    ("sold out", re.compile(r"^(sold out|over quota)\b.* until \d{4}-")),
+    ("fallback", re.compile(r" is ordered: .* until \d{4}-")),
     ("removal limit", re.compile(r"^removals are limited to ")),
     ("max", re.compile(r"^\d+ not built: \d+ may cost money")),
     ("other shares", re.compile(r"^\d+ more goe?s? when the other shares serve enough")),

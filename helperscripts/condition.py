@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from autoscaler.deployment import Mode
 from autoscaler.node import key_of
+from autoscaler.offer import none_left
 from autoscaler.reboot import LONGEST
 from autoscaler.webserver import COMING, State
 from helperscripts.duties import UNSERVED, accused, late, served_for_another, unserved
@@ -71,6 +72,8 @@ def _findings(seen: Survey) -> Iterable[tuple[Level, str]]:
             yield Level.CRITICAL, told
         if share.breaker.opened is not None:
             yield Level.WARNING, f"share {share.share}: {share.breaker.fails} builds in a row came to nothing"
+        if held := none_left(seen.deployment.offers, share.shunned, seen.at):
+            yield Level.WARNING, f"share {share.share}: {held}"
     for number, sentence in stranded(seen.shares, seen.wish.nodes).items():
         silence = list(_silent(seen, number))
         yield (Level.WARNING, f"{sentence}; {silence[0]}") if silence else (Level.OK, sentence)

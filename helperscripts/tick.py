@@ -118,6 +118,7 @@ def _ticked(ask: Ask, tick: Tick, cron: bool, after: float, chronicle: Chronicle
             raise HeldElsewhere(sentence)
         try:
             world = wiring.world(settings, deployment, ask.store)
+            deployment = wiring.with_user_data(deployment, ask.store)
         except Trouble as trouble:
             _broken_off(ask, tick, node, trouble)
             raise

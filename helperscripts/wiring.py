@@ -37,6 +37,7 @@ __all__ = [
     "open_store",
     "prober",
     "provider",
+    "with_user_data",
     "world",
 ]
 
@@ -126,6 +127,43 @@ def deployment(store: Store, settings: Settings) -> Deployment:
         ssh = replace(read.ladder.ssh, key=str(settings.ssh_key))
         read = replace(read, ladder=replace(read.ladder, ssh=ssh))
     return read.hurried(settings.hurry) if settings.hurry > 1 else read
+
+
+def with_user_data(deployment: Deployment, store: Store) -> Deployment:
+    """The same with the text of `server.user_data_file` as its user data, not a byte changed: for those who order.
+
+    A name is an object of the Store, a path a file of this machine. DocumentFault when it is not there or is not
+    UTF-8; StoreUnreachable.
+    """
+    name = deployment.server.get("user_data_file")
+    if not isinstance(name, str):
+        return deployment
+    if name.startswith("/"):
+        where, body = name, _disk_file(name)
+    else:
+        found, where = store.get(name), f"{store.where}/{name}"
+        if found is None:
+            copy = "aws s3 cp" if where.startswith("s3:") else "cp"
+            put = f"`{copy} {Path(name).name} {where.removeprefix('file://')}`"
+            raise DocumentFault("server.user_data_file", [f"there is no {where}: put it there ({put})"])
+        body = found.body
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as err:
+        raise DocumentFault("server.user_data_file", [f"{where} is not UTF-8: {err}"]) from None
+    server = {key: value for key, value in deployment.server.items() if key != "user_data_file"}
+    return replace(deployment, server={**server, "user_data": text})
+
+
+def _disk_file(name: str) -> bytes:
+    try:
+        if not Path(name).is_file():
+            raise FileNotFoundError(2, "there is no such file")
+        return Path(name).read_bytes()
+    except OSError as err:
+        way = "every node needs a copy of its own, or name an object of the Store instead"
+        told = f"{name} on {os.uname().nodename} cannot be read ({err.strerror}): {way}"
+        raise DocumentFault("server.user_data_file", [told]) from None
 
 
 def node(settings: Settings) -> Node:

@@ -74,6 +74,7 @@ def planned(ask: Ask) -> tuple[str, Plan]:
         return deployment.mode.value, Plan((), "mode is development: there is no autoscaling", 0)
     node = wiring.node(ask.settings)
     world = wiring.world(ask.settings, deployment, ask.store)
+    deployment = wiring.with_user_data(deployment, ask.store)  # missing, no cycle could build
     return deployment.mode.value, together([plan for _, plan in plan_only(world, deployment, node)], node.ordinal)
 
 

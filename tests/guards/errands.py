@@ -12,6 +12,7 @@ RECONCILING = "tests/autoscaler/test_reconciling.py::test_"
 BROKEN_OFF = "tests/autoscaler/test_broken_off.py::test_"
 ATTACKS = "tests/autoscaler/test_attacks.py::test_"
 TAKEOVER = "tests/autoscaler/test_takeover.py::test_"
+OFFER = "tests/autoscaler/test_offer.py::test_"
 PULSE = "tests/autoscaler/test_pulse.py::test_"
 
 ERRANDS: tuple[Guard, ...] = (
@@ -208,33 +209,87 @@ ERRANDS: tuple[Guard, ...] = (
         "a pause trips no breaker",
         "That nothing was posted says nothing of what we build.",
         "autoscaler/builds.py",
-        'isinstance(a, Refused) and a.kind != "rate")',
-        'isinstance(a, Refused | SwitchedOff) and getattr(a, "kind", "") != "rate")',
+        "n: a.kind for n, a in answers.items()\n                if isinstance(a, Refused) and a.kind",
+        'n: "" for n, a in answers.items()\n'
+        '                if isinstance(a, Refused | SwitchedOff) and getattr(a, "kind", "")',
         (BROKEN_OFF + "a_pause_between_saying_and_posting_is_no_strike_of_the_breaker",),
     ),
     Guard(
         "an unreachable Provider trips no breaker",
         "That it cannot be asked is no strike.",
         "autoscaler/builds.py",
-        'isinstance(a, Refused) and a.kind != "rate")',
-        'isinstance(a, Refused | ProviderUnreachable) and getattr(a, "kind", "") != "rate")',
+        "n: a.kind for n, a in answers.items()\n                if isinstance(a, Refused) and a.kind",
+        'n: "" for n, a in answers.items()\n'
+        '                if isinstance(a, Refused | ProviderUnreachable) and getattr(a, "kind", "")',
         (MORE + "only_a_refusal_of_what_we_build_is_a_strike_of_the_breaker[unreachable-0]",),
     ),
     Guard(
         "a rate limit trips no breaker",
         "That we ask too often is no strike.",
         "autoscaler/builds.py",
-        ' and a.kind != "rate")',
-        ")",
+        ' and a.kind != "rate" and',
+        " and",
         (MORE + "only_a_refusal_of_what_we_build_is_a_strike_of_the_breaker[rate-0]",),
     ),
     Guard(
         "a refusal is a strike",
         "What the Provider will not build is not posted for ever.",
         "autoscaler/builds.py",
-        "            if done.outcome is Outcome.REFUSED and done.step.name in refused:\n",
+        "            if done.outcome is Outcome.REFUSED and record.name in refused:\n",
         "            if False:\n",
         (MORE + "only_a_refusal_of_what_we_build_is_a_strike_of_the_breaker[quota-4]",),
+    ),
+    # --- offers that are sold out ---
+    Guard(
+        "a shunned offer is not asked before its time",
+        "A size and region that is sold out, or over quota, is left alone until its wait is over.",
+        "autoscaler/offer.py",
+        "if o.key not in shunned or shunned[o.key].until <= at), None)",
+        "if True), None)",
+        (OFFER + "a_shunned_offer_is_not_asked_before_its_time",),
+    ),
+    Guard(
+        "one post per name with fallbacks",
+        "The next offer is ordered under the next name, never a second time under the refused one.",
+        "autoscaler/builds.py",
+        "                continue  # written by this very edit before, or already adopted from a listing\n"
+        "            changed.append(record)\n",
+        "                continue  # written by this very edit before, or already adopted from a listing\n"
+        "            if not (done.outcome is Outcome.REFUSED and record.name in refused):\n"
+        "                changed.append(record)\n",
+        (OFFER + "one_post_per_name_holds_with_fallbacks",),
+    ),
+    Guard(
+        "a shun is written with its outcome",
+        "Who is killed after a refusal has it in the share with the refused name, or neither of them.",
+        "autoscaler/builds.py",
+        "breaker=breaker, shunned=shunned)",
+        "breaker=breaker)",
+        (OFFER + "a_shunned_offer_is_not_asked_before_its_time",),
+    ),
+    Guard(
+        "a refusal is no strike while another offer is open",
+        "That one size is sold out says nothing of what we build.",
+        "autoscaler/builds.py",
+        "            if ask_for(offers, shunned, at) is not None:\n",
+        "            if False:\n",
+        (OFFER + "a_refusal_is_a_strike_only_when_no_other_offer_is_open",),
+    ),
+    Guard(
+        "nothing is planned while all offers are shunned",
+        "A Plan that is held back says why and until when, and orders nothing.",
+        "autoscaler/decision.py",
+        "return 0 if held else count",
+        "return count",
+        (OFFER + "a_plan_is_held_while_all_are_shunned_and_says_until_when",),
+    ),
+    Guard(
+        "each refusal in a row doubles the wait",
+        "A vendor that stays sold out is asked ever more rarely.",
+        "autoscaler/offer.py",
+        "times = before.times + 1 if before is not None else 1",
+        "times = 1",
+        (OFFER + "the_wait_doubles_up_to_its_longest_and_a_success_ends_it",),
     ),
     Guard(
         "a refusal hides no machine",

@@ -10,6 +10,7 @@ import pytest
 
 from autoscaler.deployment import Mode, Rules
 from autoscaler.fleet import Inputs
+from autoscaler.offer import Offer, Shun
 from autoscaler.profile import Profile
 from autoscaler.share import Brake, Breaker
 from autoscaler.switch import KEY as SWITCH
@@ -291,6 +292,8 @@ FAILED = record(9, State.FAILED, served=True)
         ("other shares", inputs(share(1, *UP3), share(2), wanted=4)),
         ("replacement", inputs(share(1, record(1), FAILED), wanted=2)),
         ("protected", inputs(share(1, record(1, protected=Instant(AT + 60)), record(2)), wanted=1)),
+        ("sold out", inputs(share(1, shunned={"@": Shun(Instant(AT + 60))}), wanted=2)),
+        ("fallback", inputs(share(1, shunned={"a@": Shun(Instant(AT + 60))}), offers=(Offer("a"), Offer("b")))),
         ("brake", inputs(share(1, *UP2, brake=Brake(AT, 2, 2)), wanted=2)),
         ("coming", inputs(share(1, record(1, State.BOOTING), record(2, State.BOOTING)), wanted=2)),
         ("reboot", inputs(share(1), wanted=2, reboot="it booted 40 s ago")),

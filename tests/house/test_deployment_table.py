@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from autoscaler.deployment import Deployment, Rules, read_deployment
+from autoscaler.offer import ITS_OWN
 from autoscaler.rung import Http, Ladder, Ssh
 from autoscaler.softening import Healing
 from autoscaler.wish import Limits
@@ -43,6 +44,8 @@ def keys_of(kind: type, above: str = "") -> Iterator[str]:
             yield from keys_of(parts[field.name], f"{key}.")
         else:
             yield f"{key}.name" if field.name == "provider" else key
+        if field.name == "server":
+            yield from (f"server.{word}" for word in ITS_OWN)  # what stands besides is the provider's
 
 
 def document(table: dict[str, str], ssh: bool) -> str:
