@@ -1,11 +1,13 @@
 """The Catalogue: adapters by name, imported when they are wanted.
 
-Ours are modules of `servers/` and `balancers/`. A third party adds one by an entry point in the group
+Ours are modules of `servers/`, `balancers/` and `dns/`. A third party adds one by an entry point in the group
 "autoscaler.providers" or "autoscaler.balancers" that names a module (or any object) with the same words:
 
     DESCRIPTION   one line
     REQUIRED      names of the settings it must be given in deployment.yaml
     OPTIONAL      names of those it may be given
+    SETTINGS      may be left out: a line for each setting that `meanings.py` does not know
+    SERVER        may be left out: the keys of the Deployment's `server` that a Provider needs
     TRAITS        a Provider's Traits with default settings
     EXTRA         the extra of this distribution, or else the package, that its SDK comes with; "" for none
     open_provider(pool, settings, site), or for a Balancer build(settings, site); site.py tells what a Site is
@@ -17,11 +19,12 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autoscaler.ports import Balancer, Provider
 from autoscaler.server import Traits
+from providerscripts.meanings import meanings
 from providerscripts.site import Site
 from utilities.errors import DocumentFault, Trouble, Unreachable
 
@@ -30,9 +33,14 @@ if TYPE_CHECKING:
 
 __all__ = ["About", "balancers", "build_balancer", "open_provider", "providers"]
 
+#: Of the balancers, those whose modules lie in `dns/`.
+_DNS = ("cloudflare", "digitalocean", "exoscale", "hetzner", "linode", "route53", "vultr")
 _OURS = {
-    "servers": ("aws", "digitalocean", "docker", "exoscale", "hetzner", "linode", "local", "memory", "vultr"),
-    "balancers": ("haproxy", "hosts", "memory"),
+    "servers": (
+        *("local", "docker", "command", "memory"),
+        *("aws", "digitalocean", "exoscale", "hetzner", "linode", "vultr"),
+    ),
+    "balancers": ("haproxy", "hosts", "memory", *_DNS),
 }
 _GROUPS = {"servers": "autoscaler.providers", "balancers": "autoscaler.balancers"}
 _WORDS = {"servers": "provider", "balancers": "balancer"}
@@ -51,6 +59,8 @@ class About:
     extra: str = ""
     origin: str = ""  # the distribution of a third party's; empty: ours
     trouble: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)  # each with its line
+    server: tuple[str, ...] = ()  # of the Deployment's `server`, what a Provider needs
 
 
 def providers() -> tuple[About, ...]:
@@ -102,7 +112,8 @@ def _adapter(room: str, name: str, where: str) -> Any:
     """The adapter's module. Ours come first: an entry point never takes the name of one of ours."""
     if name in _OURS[room]:
         try:
-            return importlib.import_module(f"providerscripts.{room}.{name}")
+            folder = "dns" if room == "balancers" and name in _DNS else room
+            return importlib.import_module(f"providerscripts.{folder}.{name}")
         except ModuleNotFoundError as err:
             raise _without(name, None, err) from err
     strangers = _strangers(room)
@@ -156,16 +167,21 @@ def _all(room: str) -> tuple[About, ...]:
             found.append(_about(name, _adapter(room, name, "the catalogue"), origin))
         except Unreachable as err:
             found.append(About(name, "", origin=origin, trouble=str(err)))
+        except Exception as err:  # noqa: BLE001  it hides no other
+            found.append(About(name, "", origin=origin, trouble=f"it cannot be loaded: {err!r}"))
     return tuple(found)
 
 
 def _about(name: str, adapter: Any, origin: str) -> About:
+    traits = getattr(adapter, "TRAITS", None)
     return About(
         name,
         str(getattr(adapter, "DESCRIPTION", "")),
         tuple(getattr(adapter, "REQUIRED", ())),
         tuple(getattr(adapter, "OPTIONAL", ())),
-        getattr(adapter, "TRAITS", None),
+        traits,
         str(getattr(adapter, "EXTRA", "")),
         origin,
+        settings=meanings(adapter),
+        server=tuple(getattr(adapter, "SERVER", ("image", "size", "region"))) if traits is not None else (),
     )

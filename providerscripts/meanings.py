@@ -20,6 +20,7 @@ COMMON: Mapping[str, str] = {
     "as": "what sentences call it, where there are several",
     "drain_seconds": "how long the visitors of a leaving webserver are waited for at most",
     "zone": "the zone, as the vendor names it",
+    "api_zone": "which of the vendor's zones is asked, where its API has several",
     "zone_id": "the zone's id at the vendor, where its name alone is not clear",
     "record": "the name inside the zone whose addresses are the webservers, such as www; @ is the zone itself",
     "ttl": "seconds that resolvers may remember an answer",

@@ -28,6 +28,21 @@ VERBS = {
 REQUIRED = ("create", "list", "delete")
 _KINDS = ("unique_names", "host_keys")  # true or false: what its vendor is like
 OPTIONAL = ("get", "reboot", "label", "timeout", "billing", "boot_time", "listing_lag", "tail", *_KINDS)
+SETTINGS = {
+    "create": "the program that makes a server, as a list of words; {name}, {size} ... are filled in",
+    "list": "the program that lists them",
+    "delete": "the program that ends one, by its {id}",
+    "get": "the program that tells of one; without, the listing does",
+    "reboot": "the program that restarts one",
+    "label": "the program that sets our label or takes it off",
+    "timeout": "seconds for one run",
+    "billing": "what a started period is: second or hour",
+    "boot_time": "usual seconds from create until it runs",
+    "listing_lag": "seconds by which the listing may be behind",
+    "tail": "seconds that the vendor may still act after the program was given up",
+    "unique_names": "true: the vendor refuses a second server of a name",
+    "host_keys": "true: the program tells host keys",
+}
 EXTRA = ""
 TIMEOUT = 60.0  # seconds for one run
 TRAITS = Traits(http_timeout=TIMEOUT + 5.0)  # a run is killed before the core gives up on it
