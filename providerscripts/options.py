@@ -23,7 +23,11 @@ class Options:
         self.faults: list[str] = []
         known = {*required, *optional, "name"}  # `name` is the adapter's own, in the Catalogue
         for key in sorted(str(k) for k in given if k not in known):
-            self.faults.append(f"unknown option {key!r}; known are {', '.join(sorted(known))}")
+            if {f"{key}_env", f"{key}_file"} <= known:
+                told = "a secret does not belong here, where all read it"
+                self.faults.append(f"{key}: {told}: name its place with {key}_file or {key}_env")
+            else:
+                self.faults.append(f"unknown option {key!r}; known are {', '.join(sorted(known))}")
         for key in required:
             if given.get(key) is None:
                 self.faults.append(f"{key!r} is missing")
