@@ -209,7 +209,7 @@ def _vanished(seen: Seen) -> set[int]:
 
 def _recorded(kind: str, record: Record, told: str, do: str, seen: Seen) -> Finding:
     server = seen.deployment.server
-    rent = (str(server.get("size", "")), str(server.get("region", "")))
+    rent = (record.size or str(server.get("size") or ""), record.region or str(server.get("region") or ""))
     age = max(0.0, seen.at - record.born)
     return Finding(kind, record.name, told, do, record.id or "", record.address or "", age, None, rent=rent)
 

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 from autoscaler.book import StoreClock
 from autoscaler.observe import read_wish
-from autoscaler.server import Order
+from autoscaler.offer import order_for
 from autoscaler.webserver import name_of
 from helperscripts import wiring
 from helperscripts.inventory import HOURS
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
+    from autoscaler.offer import Offer
     from autoscaler.ports import Provider, Store
+    from autoscaler.server import Order
     from autoscaler.wish import Limits
 
-__all__ = ["looks", "offers", "pins"]
+__all__ = ["looks", "pins"]
 
 Told = tuple[str, str, int]  # ok, note or bad; the sentence; the exit code
 
@@ -33,8 +35,9 @@ def looks(provider: Provider, deployment: Deployment, store: Store) -> Iterator[
     yield "provider", iter([("ok", told, 0)])
     wish = read_wish(store, deployment, StoreClock(wiring.clock()))
     yield "quota", _quota(provider, count, wish.wanted, wish.limits)
-    for what, order in offers(deployment):
-        yield what, _offer(provider, order)
+    for number, offer in enumerate(deployment.offers):
+        what = f"fallback {number}" if number else "server"
+        yield what, _offer(provider, deployment, offer, store)
 
 
 def pins(deployment: Deployment, provider: Provider | None) -> Iterator[Told]:
@@ -52,30 +55,10 @@ def pins(deployment: Deployment, provider: Provider | None) -> Iterator[Told]:
         yield "note", f"{told}; `host_key: first-contact` would pin them", 0
 
 
-def offers(deployment: Deployment) -> tuple[tuple[str, Order], ...]:
-    """(what doctor calls it, the Order) of the Deployment's server and of each of its fallbacks."""
-    spec = dict(deployment.server)
-    fallbacks = spec.pop("fallbacks", None)
-    more = [dict(f) for f in fallbacks if isinstance(f, dict)] if isinstance(fallbacks, list | tuple) else []
-    first = _order(deployment, spec)
-    rest = [(f"fallback {n}", _order(deployment, {**spec, **each})) for n, each in enumerate(more, 1)]
-    return (("server", first), *rest)
-
-
-def _order(deployment: Deployment, spec: dict[str, object]) -> Order:
-    left = dict(spec)
-
-    def word(key: str) -> str:
-        return str(left.pop(key, ""))
-
-    name = name_of(deployment.pool, 1, 1)  # never posted
-    return Order(
-        name, deployment.pool, name, word("image"), word("size"), word("region"), word("user_data"), left
-    )
-
-
-def _offer(provider: Provider, order: Order) -> Iterator[Told]:
-    """Each sentence against it, else what it costs."""
+def _offer(provider: Provider, deployment: Deployment, offer: Offer, store: Store) -> Iterator[Told]:
+    """Each sentence against an order of it, else what it costs. DocumentFault where its user data is not there."""
+    server = wiring.with_user_data(deployment, store).server
+    order = order_for(server, deployment.pool, name_of(deployment.pool, 1, 1), offer)  # never posted
     against = provider.examine(order)
     yield from (("bad", sentence, 3) for sentence in against)
     if not against:

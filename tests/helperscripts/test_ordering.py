@@ -66,6 +66,18 @@ def test_each_fallback_is_examined_too(rig: Rig, monkeypatch: pytest.MonkeyPatch
     assert seen == [f"small fra {keys}", f"big fra {keys}", f"small nbg {keys}"]
 
 
+def test_user_data_from_a_file_is_in_the_order_and_told_where_it_is_missing(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rig.provider, "examine", lambda order: (f"of {len(order.user_data)} letters",))
+    rig.deployment = replace(rig.deployment, server={"user_data_file": "cloud-init.yaml"})
+    [(found, sentence)] = told("server")
+    assert found == "bad"
+    assert "cloud-init.yaml: put it there" in sentence
+    rig.store.put("cloud-init.yaml", b"#cloud-config\n")
+    assert told("server") == [("bad", "of 14 letters")]
+
+
 def test_the_price_is_told(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     assert told("server") == [("ok", "small, fra, debian-12: nothing is known against it; its price is not told")]
     monkeypatch.setattr(rig.provider, "price", lambda size, region: Price(0.0066, "EUR", 3.92))
@@ -136,6 +148,7 @@ def test_each_verb_ends_with_a_sentence_and_the_exit_code(
     trouble, code, sentence = TROUBLES[what]
     monkeypatch.setattr(wiring, "provider", lambda settings, deployment: FencedProvider("memory", rig.provider))
     monkeypatch.setattr(wiring, "node", lambda settings: rig.node(1))
+    monkeypatch.setattr(wiring, "prober", lambda: rig.prober)
     if "NAME" in verb:
         rig.provider.next("create", Fault.LOST_REQUEST)
         rig.want(4)
