@@ -1,4 +1,4 @@
-"""Inside a lab: examples/docker.yaml as it stands, a real engine and HAProxy where it names them, visitors all along."""
+"""Inside a lab: examples/docker.yaml as it stands, engine and HAProxy where it names them, visitors all along."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def at_the_usual_places() -> Proxy:
     shutil.rmtree("/etc/haproxy", ignore_errors=True)
     Path("/etc/haproxy").mkdir()
     proxy = Proxy(Path("/etc/haproxy"))
-    proxy.socket, proxy.log = "/run/haproxy/admin.sock", LAB / "haproxy.log"
+    proxy.socket, proxy.master, proxy.log = "/run/haproxy/admin.sock", "/run/haproxy-master.sock", LAB / "haproxy.log"
     proxy.runtime = Runtime(proxy.socket)
     return proxy.start()
 
