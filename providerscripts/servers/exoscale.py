@@ -184,7 +184,7 @@ class ExoscaleProvider:
             raise Refused(f"{self._api.title}: {method} {path}: the operation failed, {said}", kind=kind)
         return answer
 
-    def _server(self, what: str, item: Any) -> Server:
+    def _server(self, what: str, item: dict[str, Any]) -> Server:
         try:
             state = str(item.get("state") or "")
             pool = (item.get("labels") or {}).get(LABEL)
@@ -200,7 +200,9 @@ class ExoscaleProvider:
                 region=self._zone,
             )
         except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.odd(what, item) from None
+            # Its user data may well hold a secret, and is no help.
+            told = {key: value for key, value in item.items() if key != "user-data"}
+            raise self._api.odd(what, told) from None
 
     def _is_ours(self, item: Mapping[str, Any]) -> bool:
         return (item.get("labels") or {}).get(LABEL) == self._pool

@@ -189,7 +189,9 @@ class ExoscaleOffers:
         if found[0].get("authorized") is False:
             return [f"the size {size} wants an authorization that this account has not"]
         zones: Sequence[str] = found[0].get("zones") or ()
-        return [f"{self._zone} does not offer {size}, but {', '.join(zones)} do"] if self._zone not in zones else []
+        if zones and self._zone not in zones:
+            return [f"{self._zone} does not offer {size}, but {', '.join(zones)} do"]
+        return []
 
     def _against_image(self, image: str, extras: Extras) -> list[str]:
         try:

@@ -46,6 +46,8 @@ def read_order(order: Order) -> tuple[Extras, tuple[str, ...]]:
         faults.append(f"firewalls: an instance has one firewall group, found {len(extras.firewalls)}")
     if not isinstance(extras.more.get("vpc_only", False), bool):
         faults.append(f"vpc_only: expected true or false, found {extras.more['vpc_only']!r}")
+    if extras.more.get("vpc_only") and not extras.private:
+        faults.append("with vpc_only there is only the private address: add `address: private`")
     if (extras.private or extras.more.get("vpc_only")) and not extras.network:
         faults.append("a private address needs a network: name a VPC, or `network: default`")
     return extras, tuple(faults)

@@ -150,7 +150,8 @@ class ExoscaleFake(Fake):
         """The whole of one."""
         machine = self.machine(asked)
         type = next(t for t in self.instance_types if t["id"] == machine.size)
-        more = {"elastic-ips": machine.more.get("elastic-ips", []), "disk-size": machine.ordered["disk-size"]}
+        ordered = {key: machine.ordered[key] for key in ("disk-size", "user-data") if key in machine.ordered}
+        more = {**ordered, "elastic-ips": machine.more.get("elastic-ips", [])}
         return Answer(body={**self.shown(machine), **more, "instance-type": type})
 
     def delete(self, asked: Asked) -> Answer:

@@ -74,4 +74,20 @@ INSTANCES: tuple[Guard, ...] = (
         "if False:",
         (EXOSCALE + "what_is_known_to_be_wrong_is_refused_before_any_request",),
     ),
+    Guard(
+        "user data is in no message",
+        "Exoscale shows an instance with its user data, which may hold a secret.",
+        "providerscripts/servers/exoscale.py",
+        'if key != "user-data"}',
+        "if key}",
+        (EXOSCALE + "no_secret_is_in_any_message",),
+    ),
+    Guard(
+        "no server without an address",
+        "One that has only a private address, and is looked for at a public one, would never be ready.",
+        "providerscripts/servers/vultr_offers.py",
+        'if extras.more.get("vpc_only") and not extras.private:',
+        "if False:",
+        (VULTR + "what_is_known_to_be_wrong_is_refused_before_any_request",),
+    ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -138,6 +139,7 @@ def test_the_regions_own_network(provider, fake):
         ({"firewalls": ["a", "b"]}, "one firewall group, found 2"),
         ({"tags": ["autoscaler-pool:x"]}, "is ours"),
         ({"vpc_only": "yes", "network": "x"}, "expected true or false"),
+        ({"vpc_only": True, "network": "backend"}, "add `address: private`"),
         ({"address": "private"}, "needs a network"),
     ],
 )
@@ -180,6 +182,14 @@ def test_names_are_asked_for_once_and_a_new_one_is_found(provider, fake):
     fake.os = [*fake.os, {"id": 9999, "name": "Debian 14", "arch": "x64", "family": "debian"}]
     provider.create(order(4, image="Debian 14"))
     assert posted(fake)["os_id"] == 9999
+
+
+def test_many_creates_at_once_ask_for_a_name_once(provider, fake):
+    asked = [order(serial, image="Debian 12 x64 (bookworm)", ssh_keys=["ops"]) for serial in range(1, 16)]
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(provider.create, asked))
+    assert len({server.id for server in made}) == 15
+    assert (fake.calls["GET", "/os"], fake.calls["GET", "/ssh-keys"], fake.count("create")) == (1, 1, 15)
 
 
 @pytest.mark.parametrize(
