@@ -170,6 +170,7 @@ class DigitalOcean(Fake):
         return Answer(202, {"droplet": self.shown(machine), "links": {"actions": []}})
 
     def list_droplets(self, asked: Asked) -> Answer:
+        """A tag that nobody has made is an empty listing, no 404: github.com/matt-major-zz/do-wrapper/issues/34."""
         gpus = asked.query.get("type") == "gpus"
         tag = asked.query.get("tag_name")
         if tag and "type" in asked.query:
@@ -246,6 +247,7 @@ class DigitalOcean(Fake):
         return Answer(204)
 
     def known_tag(self, asked: Asked) -> str:
+        """A tag must be there before it is put on anything: github.com/digitalocean/doctl/issues/107."""
         if asked.path["tag_id"] not in self.tags:
             raise Refusal(self.error("missing"))
         return asked.path["tag_id"]

@@ -576,3 +576,5 @@ def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path):
         assert provider.examine(asked) == ()
         made = provider.create(asked)
         assert (made.size, made.region, made.pool) == (offer.size, offer.region, "web")
+    [named] = deployment.balancers
+    assert catalogue.build_balancer(named.name, named.options, Site(fake.time)).name == "www.example.com"
