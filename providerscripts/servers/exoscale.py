@@ -33,6 +33,7 @@ SETTINGS = {
     "currency": "that of `prices`",
 }
 SERVER = ("image", "size")
+# By the second is what the vendor is known for; none of its pages that we could read states it.
 TRAITS = Traits(billing="second", boot_time=60.0)
 EXTRA = "exoscale"
 
