@@ -30,7 +30,7 @@ from autoscaler.switch import read_switch
 from autoscaler.turn import Turned, answer
 from autoscaler.webserver import State
 from autoscaler.world import World
-from utilities.errors import DocumentFault, Trouble, Unreachable
+from utilities.errors import Trouble, Unreachable
 from utilities.instant import Instant
 
 __all__ = ["plan_only", "run_cycle"]
@@ -83,19 +83,16 @@ class _Cycle(Errand):
         self.debt = Debt(self)
         self.beaten = 0.0
 
+    def enter(self) -> None:
+        """Not by a node without a share."""
+        self.refuse_beyond(read_wish(self.world.store, self.deployment, self.time))
+
     def wish(self) -> Wish:
         """The wish this Cycle works on; a document at fault ends it before anything is touched."""
         wish = read_wish(self.world.store, self.deployment, self.time, self.world.timetable)
         if wish.fault is not None:
             raise wish.fault
-        if self.node.ordinal > wish.nodes and not self.hold(self.node.ordinal).book.peek().billable:
-            raise DocumentFault(
-                "NO_AUTOSCALERS",
-                [
-                    f"it is {wish.nodes} and this is node {self.node.ordinal}, which has no share: raise it, or "
-                    "remove this node's lines with `autoscaler crontab remove`"
-                ],
-            )
+        self.refuse_beyond(wish)
         return wish
 
     def replayed(self, wish: Wish) -> Wish:

@@ -12,14 +12,19 @@ from autoscaler.fleet import Run
 from autoscaler.gate import Gate
 from autoscaler.holding import Holding, blank_share
 from autoscaler.node import Heartbeat, Node, Pulse
+from autoscaler.observe import Wish
 from autoscaler.outcome import Report
 from autoscaler.roll import Roll, read_roll
 from autoscaler.server import Server
 from autoscaler.world import World
-from utilities.errors import Trouble, Unreachable
+from utilities.errors import DocumentFault, Trouble, Unreachable
 from utilities.instant import to_text
 
-__all__ = ["Errand", "blank_share"]
+__all__ = ["Errand", "Unwelcome", "blank_share"]
+
+
+class Unwelcome(DocumentFault):
+    """There is no share for this node."""
 
 
 class Errand:
@@ -86,6 +91,7 @@ class Errand:
         self.more = more
         self.heart = self.pulse.listen()
         if self.heart.heard is None:
+            self.enter()
             self.count()
         skew = self.time.skew()
         if abs(skew) > self.deployment.skew:
@@ -93,6 +99,16 @@ class Errand:
                 f"this machine's clock is {abs(skew):.0f} s {'ahead of' if skew > 0 else 'behind'} the Store's, "
                 f"more than {self.deployment.skew:.0f} s: set it (timedatectl set-ntp true)"
             )
+
+    def enter(self) -> None:
+        """Before anything is written by a node that was never heard: Unwelcome where it has no place."""
+
+    def refuse_beyond(self, wish: Wish) -> None:
+        """DocumentFault where this node is one too many, and its share has nothing left to remove."""
+        if self.node.ordinal <= wish.nodes or self.hold(self.node.ordinal).book.peek().billable:
+            return
+        told = f"it is {wish.nodes} and this is node {self.node.ordinal}, which has no share: raise it, or "
+        raise Unwelcome("NO_AUTOSCALERS", [f"{told}remove this node's lines with `autoscaler crontab remove`"])
 
     def count(self) -> None:
         """Before the first deed: this run's number is in the Store, so that no later run will bear it too.
@@ -124,6 +140,8 @@ class Errand:
     def broken_off(self, trouble: Trouble) -> Report:
         """The Report of an errand that met Trouble; its heartbeat says so too, if it can be written."""
         sentence = f"broken off: {trouble}"
+        if isinstance(trouble, Unwelcome) and self.heart.heard is None:
+            return Report(sentence, trouble.exit_code)  # it leaves no trace: nobody waits for such a node
         with contextlib.suppress(Trouble):
             if self.kind in self.heart.runs and self.heart.codes.get(self.kind) != trouble.exit_code:
                 self.write({"sentence": sentence, "code": trouble.exit_code})  # the first in a row

@@ -371,6 +371,20 @@ def test_a_number_above_no_autoscalers_is_refused_and_takes_nothing() -> None:
     assert "NO_AUTOSCALERS: it is 2 and this is node 3, which has no share" in report.sentence
     assert rig.store.get(key_of(3)) is None
     assert before is not None
+    assert rig.store.get("nodes/3.json") is None, "a ghost that `status` and the reboot lease would wait for"
+    assert all(entry.get("node") != 3 for entry in rig.world(1).journal.read())
+
+
+def test_one_that_was_heard_before_says_so_in_its_heartbeat() -> None:
+    """Whoever lowered NO_AUTOSCALERS shall see it in `status`."""
+    rig = served(6, 2)
+    rig.want(6, autoscalers=3)
+    rig.cycle(3, once=True)
+    rig.want(6, autoscalers=2)
+    minutes(rig, 1, 2, 3, count=8)
+    assert rig.cycle(3, once=True).exit_code == 3
+    assert rig.heart(3).codes["cycle"] == 3
+    assert "which has no share" in rig.heart(3).doing["cycle"]
 
 
 def test_a_node_too_many_goes_on_until_its_share_is_empty() -> None:
