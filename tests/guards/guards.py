@@ -25,6 +25,7 @@ from tests.clouds.description import FOLDER
 from tests.guards.clouds import CLOUDS
 from tests.guards.core import CORE
 from tests.guards.edges import EDGES
+from tests.guards.engines import ENGINES
 from tests.guards.errands import ERRANDS
 from tests.guards.guard import Guard, Stale
 from tests.guards.instances import INSTANCES
@@ -35,7 +36,10 @@ from tests.guards.world import WORLD
 
 __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
-ALL: tuple[Guard, ...] = (*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE, *CLOUDS, *INSTANCES)
+ALL: tuple[Guard, ...] = (
+    *(*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE),
+    *(*CLOUDS, *INSTANCES, *ENGINES),
+)
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop
 #: A test that ends so has met a broken edit, not a missing guard.

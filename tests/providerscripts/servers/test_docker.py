@@ -296,6 +296,14 @@ def test_a_start_without_an_answer_is_in_doubt_and_shows(relay: Relay, fault: Fa
     assert provider.list() == ()
 
 
+def test_a_create_without_an_answer_is_in_doubt_and_shows(relay: Relay) -> None:
+    provider = opened(relay.url)
+    relay.faults.next("create", Fault.LOST_ANSWER)
+    with pytest.raises(Doubtful):
+        provider.create(order())
+    assert [(s.name, s.state) for s in provider.list()] == [("ws-web-1-0001", ServerState.CREATING)]
+
+
 def test_killed_between_the_two_requests_it_stays_in_sight_as_creating(relay: Relay) -> None:
     """As a fork that ends at the start shows it; past `rules: creating` the core destroys it, by this id."""
     pid = os.fork()
@@ -390,11 +398,12 @@ def test_published_ports_are_recorded_and_drawn_from_the_range(engine: Outside, 
 
 def test_a_stopped_containers_ports_are_not_given_to_another(engine: Outside, relay: Relay) -> None:
     """The engine would give them, and the stopped one could not start again."""
-    provider = opened(relay.url, ports="20000-20003")
+    provider = opened(relay.url, ports="20000-20001")
     made = provider.create(order(1))
     asked(engine).stop(made.id, timeout=0)
-    second = provider.create(order(2))
-    assert not {made.port, made.ssh_port} & {second.port, second.ssh_port}
+    with pytest.raises(Refused, match="no two ports of 20000-20001 are free"):
+        provider.create(order(2))
+    assert [s.id for s in provider.list()] == [made.id]
 
 
 def test_nodes_that_race_for_ports_never_hold_one_twice(engine: Outside, relay: Relay) -> None:
