@@ -1,4 +1,4 @@
-"""The aftermath of a Tick: alarms and the heartbeat from cron, and the Journal's pruning."""
+"""The aftermath of a Tick: alarms and the heartbeat from cron, the Journal's pruning, the day's prices."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ def follow_up(
     if cron:
         _notify(ask, verb, chronicle, code, sentence, report)
     if verb == "cycle" and report is not None and not report.rebooting:
+        from helperscripts.pricing import keep_prices
         from helperscripts.pruning import prune_journal
 
-        if told := prune_journal(ask, chronicle.name):
-            _log(chronicle, told)
+        for told in (prune_journal(ask, chronicle.name), keep_prices(ask, chronicle.name)):
+            if told:
+                _log(chronicle, told)
 
 
 def _notify(

@@ -11,8 +11,9 @@ from autoscaler.share import divide
 from autoscaler.wish import Limits, tighten, wanted
 from cron.forecast import forecast
 from cron.timetable import Timetable
+from helperscripts.expense import Expense
 from helperscripts.moment import local
-from helperscripts.screen import paint, table
+from helperscripts.screen import flow, paint, table
 from helperscripts.terms import Terms
 from utilities.instant import Instant, to_text
 
@@ -40,6 +41,7 @@ class Preview:
     until: Instant | None
     back_to: int | None
     limits: Limits
+    expense: Expense | None = None  # of both sides
 
     @property
     def sentence(self) -> str:
@@ -56,6 +58,8 @@ class Preview:
         lines = [*table(("", "now", "then", ""), rows), self.sentence]
         if self.until is not None:
             lines.append(f"until {local(self.until)}, then {self.back_to}")
+        if self.expense is not None and (costs := self.expense.sentence()):
+            lines += flow(f"Costs: {costs}")
         return lines
 
     def plain(self) -> dict[str, Any]:
@@ -71,6 +75,7 @@ class Preview:
             "back_to": self.back_to,
             "min": self.limits.min,
             "max": self.limits.max,
+            "cost": None if self.expense is None else self.expense.plain(),
         }
 
     def _row(self, name: str, before: int | None, after: int) -> tuple[str, ...]:

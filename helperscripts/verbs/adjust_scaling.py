@@ -232,9 +232,16 @@ class _Adjustment:
             self.answer(self.preview(profile, profile), sentence, False)
 
     def preview(self, before: Profile | None, after: Profile) -> Preview:
+        from dataclasses import replace
+
+        from helperscripts.expense import expense_of_wish
         from helperscripts.preview import preview
 
-        return preview(before, after, self.terms, self.time.now())
+        shown = preview(before, after, self.terms, self.time.now())
+        if self.terms.mode is None:
+            return shown
+        held = None if shown.now is None else shown.now.total
+        return replace(shown, expense=expense_of_wish(self.ask.store, self.ask.deployment, held, shown.then.total))
 
     def notes(self, shown: Preview) -> list[str]:
         """What the asker should know before saying yes."""

@@ -218,6 +218,8 @@ def _recorded(
         reason=f"adopted by {ask.who}",
         protected=ENDLESS if protect else grace,
         adopted=True,
+        size=server.size,
+        region=server.region,
     )
 
     def edit(share: Share) -> Share:

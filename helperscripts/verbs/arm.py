@@ -45,8 +45,8 @@ def command(ask: Ask, yes: bool) -> int:
         raise DocumentFault(
             "deployment.yaml", ["mode is development, which has no autoscaling: write `mode: observe` first"]
         )
-    _, plan = planned(ask)
-    ask.say(*lines_of("", plan), "", *_of_all(ask), "", *_schedule(ask))
+    _, plan, expense = planned(ask)
+    ask.say(*lines_of("", plan, costs=expense.sentence()), "", *_of_all(ask), "", *_schedule(ask))
     if not ask.confirm("Shall the nodes do this from now on?", yes):
         ask.say("nothing was changed")
         return 0

@@ -13,6 +13,7 @@ from helperscripts.verb import Verb, asks
 if TYPE_CHECKING:
     from autoscaler.plan import Plan
     from helperscripts.almanac import Almanac
+    from helperscripts.expense import Expense
 
 __all__ = ["command", "lines_of", "planned"]
 
@@ -34,17 +35,18 @@ def command(ask: Ask) -> None:
     """Show the steps of the next cycle with their reasons, and the reason when there are none. Changes nothing."""
     from utilities.plain import to_plain
 
-    mode, plan = planned(ask)
+    mode, plan, expense = planned(ask)
     almanac = _almanac(ask)
     if ask.json:
         plain = to_plain(plan)
         coming = None if almanac is None else almanac.plain(almanac.forecast.next)
         ask.answer(
-            {"target": plan.target, "because": plan.because, "next": coming, "mode": mode, "steps": plain["steps"]}
+            {"target": plan.target, "because": plan.because, "next": coming, "mode": mode, "steps": plain["steps"],
+             "cost": expense.plain()}
         )
         return
     until = "" if almanac is None else almanac.until(replayed=True)
-    ask.say(*lines_of(mode, plan, until))
+    ask.say(*lines_of(mode, plan, until, expense.sentence()))
 
 
 def _almanac(ask: Ask) -> Almanac | None:
@@ -62,30 +64,34 @@ def _almanac(ask: Ask) -> Almanac | None:
     return almanac_of(ask.deployment, seen, time.now())
 
 
-def planned(ask: Ask) -> tuple[str, Plan]:
-    """(mode, Plan), read from the world as it is now."""
+def planned(ask: Ask) -> tuple[str, Plan, Expense]:
+    """(mode, Plan, what the fleet costs before and after it), read from the world as it is now."""
     from autoscaler.cycle import plan_only
     from autoscaler.deployment import Mode
     from autoscaler.plan import Plan, together
     from helperscripts import wiring
+    from helperscripts.expense import Expense, expense_of_plan
 
     deployment = ask.deployment
     if deployment.mode is Mode.DEVELOPMENT:
-        return deployment.mode.value, Plan((), "mode is development: there is no autoscaling", 0)
+        return deployment.mode.value, Plan((), "mode is development: there is no autoscaling", 0), Expense(None)
     node = wiring.node(ask.settings)
     world = wiring.world(ask.settings, deployment, ask.store)
     deployment = wiring.with_user_data(deployment, ask.store)  # missing, no cycle could build
-    return deployment.mode.value, together([plan for _, plan in plan_only(world, deployment, node)], node.ordinal)
+    plans = plan_only(world, deployment, node)
+    expense = expense_of_plan(ask.store, deployment, world.provider, plans)
+    return deployment.mode.value, together([plan for _, plan in plans], node.ordinal), expense
 
 
-def lines_of(mode: str, plan: Plan, until: str = "") -> list[str]:
-    """The Plan for a person; with an empty mode no word of what becomes of it. `until`: how long its number holds."""
+def lines_of(mode: str, plan: Plan, until: str = "", costs: str = "") -> list[str]:
+    """The Plan for a person; with an empty mode no word of what becomes of it. `until`: how long its number holds;
+    `costs`: what the fleet costs before and after."""
     note = {
         "observe": "Mode is observe: the next cycle says this and touches no machine. `autoscaler arm` changes that.",
         "production": "The next cycle does this.",
         "": "",
     }.get(mode, f"Mode is {mode}.")
-    holds = flow(f"That holds {until}") if until else []
+    holds = [*(flow(f"That holds {until}") if until else []), *(flow(f"Costs: {costs}") if costs else [])]
     if not plan.steps:
         notes = flow(note) if note and mode != "production" else []
         return [*flow(f"Nothing to do: {plan.because}"), *holds, *notes]

@@ -45,6 +45,7 @@ _LEVELS = ("green", "yellow", "red", "red")
 def command(ask: Ask, check: bool, watch: float | None) -> int:
     """Say how the fleet is. Reads the Store and nothing else: no cloud, no webserver is asked."""
     from helperscripts.condition import judge
+    from helperscripts.expense import expense_of_shares
     from helperscripts.survey import quiet, survey
 
     ask.judging = "last"
@@ -52,6 +53,7 @@ def command(ask: Ask, check: bool, watch: float | None) -> int:
         return _watch(ask, check, watch)
     try:
         seen = survey(ask.store, _deployment(ask))
+        expense = expense_of_shares(ask.store, seen.deployment, seen.shares)
     except Trouble as err:
         if not check:
             raise
@@ -59,12 +61,12 @@ def command(ask: Ask, check: bool, watch: float | None) -> int:
         ask.say(f"UNKNOWN: {err}")
         return 3
     level, sentence = judge(seen)
-    ask.answer(seen.plain())
+    ask.answer({**seen.plain(), "cost": expense.plain()})
     if check:
         ask.say(f"{level.name}: {sentence} | up={seen.up} wanted={seen.wish.wanted or 0} billable={seen.billable}")
         return int(level)
     if not ask.json:
-        say("\n".join(_screen(quiet(seen), sentence, _LEVELS[level])))
+        say("\n".join(_screen(quiet(seen), sentence, _LEVELS[level], expense.sentence())))
     return 3 if seen.faults else 0
 
 
@@ -98,11 +100,13 @@ class _Watched:
         self._clock = clock()
         self._seconds = seconds
         self._seen: Survey | None = None
+        self._costs = ""
         self._looked = 0.0
         self._trouble: Unreachable | None = None
 
     def look(self) -> None:
         """Read it all anew; a Store that cannot be reached is remembered. Other Trouble is the caller's."""
+        from helperscripts.expense import expense_of_shares
         from helperscripts.survey import survey
         from helperscripts.wiring import deployment as read
 
@@ -112,7 +116,9 @@ class _Watched:
                 deployment = read(store, self._ask.settings)
             except DocumentFault:
                 deployment = None
-            self._seen = survey(store, deployment)
+            seen = survey(store, deployment)
+            self._costs = expense_of_shares(store, seen.deployment, seen.shares).sentence()
+            self._seen = seen
         except Unreachable as err:
             self._trouble = err
         else:
@@ -131,7 +137,7 @@ class _Watched:
             lines += [*flow(f"The Store cannot be asked, {known}: {self._trouble}", colour="red", bold=True), ""]
         if self._seen is not None:
             level, sentence = judge(self._seen)
-            lines += _screen(quiet(self._seen), sentence, _LEVELS[level])
+            lines += _screen(quiet(self._seen), sentence, _LEVELS[level], self._costs)
             lines.append("")
         now = f"{self._time()}, again every {self._seconds:g} s; Ctrl-C or q ends this"
         return [*lines, paint(now, "bright_black")]
@@ -149,12 +155,13 @@ def _deployment(ask: Ask) -> Deployment | None:
         return None
 
 
-def _screen(seen: Survey, sentence: str, colour: str) -> list[str]:
+def _screen(seen: Survey, sentence: str, colour: str, costs: str) -> list[str]:
     lines = flow(sentence, colour=colour, bold=True)
     notes = [seen.wish.because] if seen.wish.fault is None else []
     if seen.almanac is not None and (until := seen.almanac.until()):
         notes.append(until)
     notes.append(f"at least {seen.wish.limits.min}, at most {seen.wish.limits.max}; mode {seen.deployment.mode}")
+    notes += [f"costs: {costs}"] if costs else []
     lines += [line for note in notes for line in flow(note, "  ")]
     if seen.shares:
         heads = ("share", "up", "coming", "suspect", "failed", "billable", "in the hands of")

@@ -119,6 +119,15 @@ CORE: tuple[Guard, ...] = (
         "            pass\n",
         (DECISION + "overdue_builds_fail_and_trip_the_breaker",),
     ),
+    # --- money ---
+    Guard(
+        "an unknown price is never 0",
+        "What nobody tells the price of is counted and named, not left out of the sum in silence.",
+        "autoscaler/money.py",
+        '            unknown[str(offer) if offer != Offer() else "unknown size"] += 1\n',
+        "            pass\n",
+        ("tests/autoscaler/test_money.py::test_what_is_not_known_is_counted_and_named_and_never_0",),
+    ),
     # --- removals ---
     Guard(
         "twins are destroyed by id",

@@ -71,6 +71,8 @@ def play_seed(seed: int, trace: bool = False, verbose: bool = False) -> Outcome:
 def _played(seed: int, trace: bool, verbose: bool) -> Outcome:
     chance = Random(seed)
     shape = shape_of(chance)
+    if seed % 5 == 0:
+        shape = replace(shape, scarce=0.5 if seed % 10 else 0.9)
     realm = Realm(shape, seed, trace, verbose)
     realm.trace.note("seed", f"{seed}: {shape}")
     realm.write_profile(new_profile(shape.wanted))
@@ -100,6 +102,7 @@ def _played(seed: int, trace: bool, verbose: bool) -> Outcome:
             "apart": len(realm.judge.apart),
             "creates": realm.vendor.made,
             "removals": realm.judge.removals,
+            "sold out": realm.vendor.refused,
             **{f"fault {k}": n for k, n in realm.mishaps.struck.items()},
         },
         realm.trace.text(),
@@ -167,6 +170,7 @@ def _peace(realm: Realm, chance: Random) -> None:
     """No new fault from here on; who is frozen thaws when it must, clocks are set right, all but one are well."""
     realm.mishaps.on = False
     realm.vendor.faults.clear()
+    realm.vendor.runs_out(0.0)
     for host in realm.hosts.values():
         host.cuts.clear()
         host.blind_until = min(host.blind_until, realm.time.now)

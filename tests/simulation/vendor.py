@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from autoscaler.ports import Refused
 from autoscaler.server import Order, Server, Traits
 from providerscripts.servers.memory import MemoryMachine, MemoryProvider
 from tests.simulation.host import START
@@ -38,6 +39,21 @@ class Vendor(MemoryProvider):
         super().__init__(_Time(time), "web", traits, boot_delay=boot, delete_delay=deleting, lag=lag)
         self._chance, self._told = chance, made
         self._lags: dict[str, float] = {}
+        self._scarce, self._seed = 0.0, 0
+        self.refused = 0
+
+    def runs_out(self, scarce: float, seed: int = 0) -> None:
+        """From now on each size is sold out in that part of all spans of two minutes; 0.0: in none."""
+        self._scarce, self._seed = scarce, seed
+
+    def create(self, order: Order) -> Server:
+        """Refused while its size is sold out, and counted all the same."""
+        window = int(self.clock.monotonic() // 120.0)
+        if self._scarce and Random(f"{self._seed} {order.size} {window}").random() < self._scarce:
+            self.creates[order.name] += 1
+            self.refused += 1
+            raise Refused(f"{order.size} is sold out", kind="sold out")
+        return super().create(order)
 
     def list(self, everything: bool = False) -> tuple[Server, ...]:
         """Each machine appears and disappears after a lag of its own, never longer than `lag`."""

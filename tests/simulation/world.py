@@ -34,7 +34,7 @@ __all__ = ["RULES", "Realm", "Shape"]
 TRAITS = Traits(boot_time=40.0, listing_lag=30.0, tail=20.0, http_timeout=10.0)  # settled after 65 s
 RULES = Rules(
     creating=150.0, booting=300.0, removals=100, removals_per_cycle=1.0, forget=1200.0, breaker_wait=180.0,
-    uptime=240.0,
+    uptime=240.0, shun=120.0, shun_most=300.0,
 )
 
 
@@ -58,6 +58,7 @@ class Shape:
     lease: float = 180.0
     poll: float = 20.0
     soft: bool = False
+    scarce: float = 0.0  # part of the creates that are refused as sold out; there are fallbacks then
     conditional: Conditional = Conditional.YES
     traits: Traits = TRAITS
     rules: Rules = RULES
@@ -75,6 +76,7 @@ class Shape:
             poll=self.poll,
             tick=self.tick,
             lease=self.lease,
+            server={"size": "small", "fallbacks": [{"size": "large"}, {"size": "huge"}]} if self.scarce else {},
         )
 
 
@@ -94,6 +96,7 @@ class Realm:
         self.vendor = Vendor(
             self.time, self.chance, shape.traits, shape.boot, shape.lag, shape.deleting, self.judge.appeared
         )
+        self.vendor.runs_out(shape.scarce, seed)
         self.balancers = (MemoryBalancer(drain_seconds=30.0),)
         skews = (*shape.skews, *([0.0] * 20))
         self.hosts = {k: Host(self, k, skews[k]) for k in range(shape.nodes + 1)}  # 0: operators
