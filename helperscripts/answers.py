@@ -14,6 +14,8 @@ from helperscripts.journal_lines import printable, sentence
 from helperscripts.life import Life
 from helperscripts.screen import ago, flow, table
 from helperscripts.sequel import since
+from helperscripts.survey import standing
+from utilities.errors import AskerErred
 
 if TYPE_CHECKING:
     from helperscripts.retrospect import Known
@@ -30,15 +32,19 @@ def fleet_lines(told: Explanation) -> list[str]:
 
 
 def share_lines(told: Explanation, number: int) -> list[str]:
-    """One share and its webservers. With what is missing."""
+    """One share and its webservers. With what is missing. AskerErred where there was no such share."""
     if number not in told.numbers():
-        return [*_heading(told), "", f"There was no share {number}: shares were {_listed(told.numbers())}"]
+        tense = "is" if told.now is not None else "was"
+        raise AskerErred(f"there {tense} no share {number}; there {tense} {_listed(told.numbers())}")
     known = [k for k in told.webservers() if k.share == number]
     return [*_heading(told), "", *_share(told, number), *_webservers(told, known), *_missing(told)]
 
 
 def node_lines(told: Explanation, node: int) -> list[str]:
-    """One node: what it holds, when it was heard and doing what, its last decisions."""
+    """One node: what it holds, when it was heard and doing what, its last decisions. AskerErred: there is none."""
+    nodes = told.nodes()
+    if node not in nodes:
+        raise AskerErred(f"no share, no heartbeat and no decision tells of a node {node}; there is {_listed(nodes)}")
     times = told.times
     held = [(n, hands) for n in told.numbers() if (hands := told.hands(n)) is not None and hands.holder == node]
     rows = [("holds", f"share {n}: {hands.told}") for n, hands in held] or [("holds", "no share")]
@@ -70,8 +76,8 @@ def node_lines(told: Explanation, node: int) -> list[str]:
 def life_lines(life: Life, record: Record | None, times: Times) -> list[str]:
     """A webserver's events in order, and how it is now."""
     if record is not None:
-        state = "suspect" if record.suspect else record.state.value
-        now = f"{life.name} is {state} since {times.told(record.since)}"
+        state, begun = standing(record)
+        now = f"{life.name} is {state} since {times.told(begun)}"
         now += f": {record.reason}" if record.reason else ""
     elif life.last is not None:
         now = f"{life.name} was {life.last.get('state')} when it was last seen; no share has a record of it now"
@@ -166,12 +172,12 @@ def _webservers(told: Explanation, known: list[Known]) -> list[str]:
     rows = []
     for name, one in ((k.record.name, k) for k in known):
         record = one.record
-        state = "suspect" if record.suspect else record.state.value
+        state, begun = standing(record)
         marks = [] if one.sure else [f"as last seen at {told.times.told(one.seen)}"]
         origin = told.origins.get(name, "")
         reasons = [printable(r) for r in (origin, record.reason) if r and r != "admitted"]
         why = "; ".join(dict.fromkeys([*reasons, *marks]))
-        rows.append((name, state, told.times.told(record.since), _writer(record), why))
+        rows.append((name, state, told.times.told(begun), _writer(record), why))
     heads = ("webserver", "state", "since", "asked for by", "because")
     return ["", *table(heads, rows)] if rows else ["", "There was no webserver."]
 

@@ -12,8 +12,9 @@ from utilities.instant import to_seconds
 if TYPE_CHECKING:
     from autoscaler.fleet import Inputs
     from autoscaler.plan import Plan
+    from autoscaler.share import Share
 
-__all__ = ["Bound", "bounds_of", "wish_of"]
+__all__ = ["Bound", "bounds_of", "brake_of", "wish_of"]
 
 _WISHES = (
     ("limit", re.compile(r"^\d+ asked, M(AX|IN)_WEBSERVERS \d+ binds")),
@@ -76,16 +77,21 @@ def _noted(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
     yield from found
 
 
+def brake_of(share: Share | None) -> tuple[Bound, ...]:
+    """The share's brake, where it holds."""
+    brake = share.brake if share is not None else None
+    if brake is None or brake.lifted:
+        return ()
+    told = f"{brake.failing} of {brake.of} fail at once since {to_seconds(brake.since)}: judgement is withheld"
+    return (Bound("brake", f"{told}; {brake.cause}" if brake.cause else told),)
+
+
 def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:
     from autoscaler.plan import Kind
     from autoscaler.webserver import COMING
 
     mine = inputs.fleet.mine
-    brake = mine.brake
-    if brake is not None and not brake.lifted:
-        since = to_seconds(brake.since)
-        told = f"{brake.failing} of {brake.of} fail at once since {since}: judgement is withheld"
-        yield Bound("brake", f"{told}; {brake.cause}" if brake.cause else told)
+    yield from brake_of(mine)
     coming = sum(r.state in COMING for r in mine.records.values())
     if coming and not plan.of(Kind.CREATE) and mine.up < plan.target:
         yield Bound("coming", f"{coming} {'is' if coming == 1 else 'are'} on the way: nothing more is built for them")

@@ -10,7 +10,7 @@ from autoscaler.node import Heartbeat
 from autoscaler.outcome import Done, Outcome
 from autoscaler.share import Share
 from autoscaler.webserver import COMING
-from helperscripts.bounds import Bound, bounds_of, wish_of
+from helperscripts.bounds import Bound, bounds_of, brake_of, wish_of
 from helperscripts.decisions import Decision
 from helperscripts.hands import Hands, Times, hands_of
 from helperscripts.journal_lines import printable
@@ -62,6 +62,12 @@ class Explanation:
         newest = self.seen.newest
         there = set(self.seen.last) | {s.share for d in self.seen.views for s in d.inputs.fleet.shares}
         return sorted(there | set(range(1, newest.inputs.nodes + 1) if newest else ()))
+
+    def nodes(self) -> list[int]:
+        """The nodes there were: with a share of their own, holding one, heard, or having decided something."""
+        held = {hands.holder for n in self.numbers() if (hands := self.hands(n)) is not None and hands.holder}
+        decided = {d.noted.node for d in self.seen.last.values() if d.noted.node}
+        return sorted({*self.numbers(), *held, *decided, *self.hearts, *(n for n in self.seen.rounds if n)})
 
     def document(self, number: int) -> Share | None:
         """A share's, as of then."""
@@ -157,11 +163,13 @@ class Explanation:
             yield f"and {len(steps) - _DEEDS} more"
 
     def bound(self, number: int) -> tuple[Bound, ...]:
-        """What held the last decision on this share back."""
+        """What held the last decision on this share back; now with the brake as it is now, and not as it was then."""
         last = self.seen.last.get(number)
         if last is None:
             return ()
         found = bounds_of(last.inputs, last.plan)
+        if self.now is not None:
+            found = (*(b for b in found if b.word != "brake"), *brake_of(self.document(number)))
         if last.noted.entry.get("mode") == "observe":
             found = (Bound("observe", "mode was observe: all is decided and nothing is done"), *found)
         return found

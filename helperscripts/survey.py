@@ -26,7 +26,7 @@ from utilities.errors import DocumentFault
 from utilities.instant import Instant, to_text
 from utilities.plain import to_plain
 
-__all__ = ["Survey", "ails", "quiet", "survey"]
+__all__ = ["Survey", "ails", "quiet", "standing", "survey"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +128,13 @@ class Survey:
 def ails(record: Record) -> bool:
     """Does it serve, and an SSH rung failed? That is an alarm of its Round's, and no reason to withdraw it."""
     return bool(record.ailing) and record.state is State.UP and not record.suspect
+
+
+def standing(record: Record) -> tuple[str, Instant]:
+    """Its state as people are told, and since when: a suspect one since it was last struck, however long it is up."""
+    if record.suspect:
+        return "suspect", record.struck or record.since
+    return record.state.value, record.since
 
 
 def survey(store: Store, deployment: Deployment | None) -> Survey:

@@ -54,17 +54,15 @@ def command(ask: Ask, what: tuple[str, ...], when: str | None) -> int:
     journal = wiring.journal(ask.settings, ask.store, time)
     if name:
         return _life(ask, name, at, now, zone, journal)
-    explained = _explained(ask, at, now, zone, journal)
-    ask.answer(_picked(explained.plain(), share, node))
-    if not ask.json:
-        from helperscripts.answers import fleet_lines, node_lines, share_lines
+    from helperscripts.answers import fleet_lines, node_lines, share_lines
 
-        if node:
-            ask.say(*node_lines(explained, node))
-        elif share:
-            ask.say(*share_lines(explained, share))
-        else:
-            ask.say(*fleet_lines(explained))
+    explained = _explained(ask, at, now, zone, journal)
+    if node:
+        lines = node_lines(explained, node)
+    else:
+        lines = share_lines(explained, share) if share else fleet_lines(explained)
+    ask.answer(_picked(explained.plain(), share, node))
+    ask.say(*lines)
     return 3 if explained.now is not None and explained.now.faults else 0
 
 

@@ -85,10 +85,13 @@ def command(
     walk = wiring.journal(ask.settings, ask.store, time).back(begin, end, only, kind)
     found = (noted for noted in walk if webserver is None or touches(noted, webserver))
     if verify:
-        return _verified(ask, islice(found, last), _asked(begin, end, only, kind, webserver, zone), zone)
+        asked = _asked(begin, end, only, kind, webserver, zone)
+        return _verified(ask, islice(found, last), asked, kind, zone)
     most = last if last is not None else (LAST if begin is None else None)
     entries = sorted(islice(found, most), key=lambda n: (n.written or 0.0, n.key, n.line))
     asked = _asked(begin, end, only, kind, webserver, zone)
+    if not entries:
+        _refuse(kind)
     told = f"{len(entries)} entries" if len(entries) != 1 else "1 entry"
     ask.answer({"sentence": told if entries else _nothing(asked), "entries": [plain(n) for n in entries]})
     if not entries:
@@ -103,13 +106,15 @@ def command(
     return 3 if any(noted.fault for noted in entries) else 0
 
 
-def _verified(ask: Ask, walk: Iterable[Noted], asked: str, zone: tzinfo | None) -> int:
+def _verified(ask: Ask, walk: Iterable[Noted], asked: str, kind: str | None, zone: tzinfo | None) -> int:
     """Each decision made again; what does not agree is told, the oldest first."""
     from helperscripts.journal_lines import clock_of, printable
     from helperscripts.recomputing import Found, tally
     from helperscripts.screen import flow, paint, table
 
     seen = tally(walk)
+    if not seen.entries:
+        _refuse(kind)
     ask.answer(seen.plain())
     if not seen.entries:
         ask.say(_nothing(asked))
@@ -203,9 +208,15 @@ def _asked(
     for word, instant in (("since", begin), ("before", end)):
         if (at := clock_of(instant, zone)) is not None:
             parts.append(f"{word} {at.strftime('%Y-%m-%d %H:%M:%S %Z')}")
-    if kind is not None and kind not in KINDS:
-        parts.append(f"(known kinds are {', '.join(KINDS)})")
     return " ".join(parts)
+
+
+def _refuse(kind: str | None) -> None:
+    """AskerErred for a kind of which there is no entry, and that we never write: another version might."""
+    from utilities.errors import AskerErred
+
+    if kind is not None and kind not in KINDS:
+        raise AskerErred(f"the Journal holds no entry of kind {kind!r}: known kinds are {', '.join(KINDS)}")
 
 
 def _nothing(asked: str) -> str:

@@ -12,7 +12,7 @@ from autoscaler.deployment import Mode, Rules
 from autoscaler.fleet import Inputs
 from autoscaler.offer import Offer, Shun
 from autoscaler.profile import Profile
-from autoscaler.share import Brake, Breaker
+from autoscaler.share import Brake, Breaker, key_of
 from autoscaler.switch import KEY as SWITCH
 from autoscaler.switch import Kind, Switch
 from autoscaler.turn import answer
@@ -26,7 +26,7 @@ from tests.autoscaler.test_decision import NOW, inputs, record, share
 from tests.autoscaler.test_plan_is_true import disturbed
 from tests.helperscripts.desk import Said, at_rig, call, in_zone
 from tests.worlds.memory import Rig
-from utilities.instant import Instant, to_text
+from utilities.instant import Instant, to_seconds, to_text
 
 
 @pytest.fixture
@@ -235,7 +235,6 @@ def test_a_node_by_itself(rig: Rig) -> None:
     assert "holds share 2: node 2" in said
     assert "share 1" not in said
     assert "heard " in said
-    assert "holds no share" in told("node", "9")
     assert explain("--json", "node", "2").json["shares"][0]["share"] == 2
 
 
@@ -247,15 +246,56 @@ def test_a_node_by_itself(rig: Rig) -> None:
         (("share", "0"), "not 'share 0'"),
         (("node", "one"), "not 'node one'"),
         (("a", "b", "c"), "not 'a b c'"),
+        (("share", "7"), "there is no share 7; there is 1, 2"),
+        (("share", "7", "--json"), "there is no share 7"),
+        (("node", "7"), "no share, no heartbeat and no decision tells of a node 7; there is 1, 2"),
         (("--at", "soon"), "--at 'soon' is no time: write 2h"),
         (("--at", "2099-01-01"), "--at 2099-01-01 has not come yet: it is 2027-01-15"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_one_sentence(rig: Rig, argv: tuple[str, ...], sentence: str) -> None:
     said = call("explain", *argv)
-    assert (said.code, said.out) == (2, "")
+    assert said.code == 2
+    assert (said.json["exit_code"] == 2) if "--json" in argv else (said.out == "")
     assert sentence in said.err
     assert said.err.count("\n") == 1
+
+
+def test_a_node_without_a_share_that_was_heard_is_no_error(rig: Rig) -> None:
+    rig.want(4, autoscalers=3)
+    rig.cycle(3, once=True)
+    rig.want(4, autoscalers=2)
+    assert "holds share 3" in told("node", "3") or "holds no share" in told("node", "3")
+
+
+def test_the_brake_of_now_is_what_binds_whatever_the_last_cycle_saw(rig: Rig) -> None:
+    """A Round set it after the last Cycle was written down, or lifted it since."""
+    assert "brake" not in told("share", "1")
+    at = rig.clock.now()
+    braked = replace(rig.share(1), brake=Brake(at, 2, 2, cause="the Store and the Provider answer: it may be theirs"))
+    rig.store.put(key_of(1), braked.body())
+    sentence = f"brake: 2 of 2 fail at once since {to_seconds(at)}: judgement is withheld"
+    assert sentence in told("share", "1")
+    bound = explain("--json", "share", "1").json["shares"][0]["decision"]["bound"]
+    assert "brake" in [one["word"] for one in bound]
+    rig.want(5)
+    rig.cycle(1, once=True)  # it writes down what it saw
+    assert told("share", "1").count("brake: ") == 1
+    rig.store.put(key_of(1), replace(rig.share(1), brake=None).body())
+    assert "brake: " not in told("share", "1")
+    assert "brake: " in told("share", "1", "--at", to_text(rig.clock.now()))  # then it was so
+
+
+def test_a_suspect_one_is_suspect_since_it_was_struck(rig: Rig) -> None:
+    rig.clock.sleep(7200)
+    rig.tick()
+    name = rig.up[0]
+    rig.provider.ail(name, Health.SICK)
+    struck = rig.clock.now()
+    rig.round(1)
+    when = to_text(struck)[11:19]
+    assert f"{name} is suspect since {when}" in told(name)
+    assert f"{name} suspect {when}" in told()
 
 
 def test_observe_is_why_nothing_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

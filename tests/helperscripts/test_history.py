@@ -48,9 +48,19 @@ def test_an_empty_journal_is_a_sentence(desk: Desk) -> None:
         "The Journal is empty: no node has decided anything yet, and nobody has wished for a number\n"
     )
     assert desk("history", "--json").json["entries"] == []
-    none = desk("history", "--kind", "wsih", "--node", "2", "--since", "2026-11-22")
-    assert none.out.startswith("The Journal holds no entry of node 2 of kind wsih since 2026-11-22 00:00:00 CET")
-    assert "known kinds are cycle, round, lease, reboot, wish" in none.out
+    none = desk("history", "--kind", "wish", "--node", "2", "--since", "2026-11-22")
+    assert none.code == 0
+    assert none.out.startswith("The Journal holds no entry of node 2 of kind wish since 2026-11-22 00:00:00 CET")
+
+
+@pytest.mark.parametrize("more", [[], ["--verify"], ["--json"]])
+def test_a_kind_that_nobody_writes_is_the_askers_error(desk: Desk, more: list[str]) -> None:
+    """But for one that another version wrote."""
+    said = desk("history", "--kind", "wsih", *more)
+    assert said.code == 2
+    assert "no entry of kind 'wsih': known kinds are cycle, round, lease, reboot, wish, settle" in said.err
+    write(desk, 1, "wsih", MORNING)
+    assert desk("history", "--kind", "wsih", *more).code == 0
 
 
 def test_each_is_one_line_for_grep_the_newest_last(desk: Desk) -> None:
