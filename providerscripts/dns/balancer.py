@@ -86,12 +86,18 @@ class DnsBalancer:
             deeds.append(write.address(sight, claim))
         if sight.marks(claim):
             deeds.append(write.no_claims(sight, sight.marks(claim)))
-        sight = write.settled(
-            sight,
-            deeds,
-            lambda s: claim in s.claimed and s.stands(claim) and not s.marks(claim),
-            f"admit {claim.text}",
-        )
+
+        def good(s: Sight) -> bool:
+            return claim in s.claimed and s.stands(claim) and not s.marks(claim)
+
+        try:
+            sight = write.settled(sight, deeds, good, f"admit {claim.text}")
+        except BalancerUnreachable:
+            sight = self._look()
+            if claim in sight.claimed or not sight.stands(claim):
+                raise
+            # Another node took it out at the same moment: an address of ours must not stand without its claim.
+            sight = write.settled(sight, [write.claim(sight, claim)], good, f"claim {claim.text} again")
         self._dropped(sight, [c for c in sight.of_name(claim.name) if c != claim])
 
     # --- withdraw ---
@@ -124,7 +130,7 @@ class DnsBalancer:
         return self._scribe.settled(
             sight,
             [self._scribe.claim(sight, mark) for mark in marks],
-            lambda s: all(s.leaves(c, now) for c in s.of_name(name)),
+            lambda s: all(s.leaves(c, now) for c in s.of_name(name) if s.stands(c)),
             f"mark {name} as leaving",
         )
 
@@ -180,7 +186,8 @@ class DnsBalancer:
             deeds, what = [write.no_address(sight, going)], f"remove {' '.join(sorted(going))} of {name}"
             sight = write.settled(sight, deeds, lambda s: not going & s.addresses, what)
         marks = {mark for claim in gone for mark in sight.marks(claim)}
-        deeds, what = [write.no_claims(sight, gone | marks)], f"remove the claims of {name}"
+        # The marks first: without its claim nobody would know whose one was.
+        deeds, what = [write.no_claims(sight, marks), write.no_claims(sight, gone)], f"remove the claims of {name}"
         sight = write.settled(sight, deeds, lambda s: not gone & set(s.claimed), what)
         if again := [c for c in gone if c.address in going & sight.addresses]:
             # Another node admitted it meanwhile: an address of ours must not stand without its claim.
