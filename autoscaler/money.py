@@ -20,7 +20,7 @@ from autoscaler.webserver import State
 from utilities.errors import DocumentFault
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["FORMAT", "KEY", "MONTH", "Cost", "Prices", "after", "cost_of", "now", "read_prices", "recorded", "usual"]
+__all__ = ["FORMAT", "KEY", "MONTH", "Cost", "Prices", "after", "cost_of", "month_of", "now", "read_prices", "recorded", "usual"]
 
 KEY = "prices.json"
 FORMAT = 1
@@ -89,10 +89,7 @@ class Cost:
 
 
 def cost_of(offers: Sequence[Offer], prices: Prices) -> Cost:
-    """What these cost together, in the currency in which most of them are priced; others are told as unknown.
-
-    A month is 730 hours, or the vendor's own month where that is less: then it is a cap.
-    """
+    """What these cost together, in the currency in which most of them are priced; others are told as unknown."""
     found = [(o, prices.prices.get(o.key)) for o in offers]
     currencies = Counter(price.currency for _, price in found if price is not None)
     currency = max(sorted(currencies), key=lambda c: currencies[c], default="")
@@ -105,8 +102,13 @@ def cost_of(offers: Sequence[Offer], prices: Prices) -> Cost:
             unknown[f"{offer}, priced in {price.currency}"] += 1
         else:
             hour += price.hour
-            month += min(price.hour * MONTH, math.inf if price.month is None else price.month)
+            month += month_of(price)
     return Cost(len(offers), hour, month, currency, dict(sorted(unknown.items())))
+
+
+def month_of(price: Price) -> float:
+    """A month is 730 hours, or the vendor's own month where that is less: then it is a cap."""
+    return min(price.hour * MONTH, math.inf if price.month is None else price.month)
 
 
 def recorded(shares: Iterable[Share]) -> list[Offer]:

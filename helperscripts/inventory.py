@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from autoscaler.deployment import Deployment
+from autoscaler.money import month_of
 from autoscaler.ports import Member
 from autoscaler.server import Leftover, Price, Server, ServerState, Traits
 from autoscaler.share import Share
@@ -13,10 +14,7 @@ from autoscaler.webserver import Record, State, parse_name
 from helperscripts.hands import Times
 from utilities.instant import Instant
 
-__all__ = ["HOURS", "Finding", "Seen", "doubt_ends", "findings", "priced"]
-
-HOURS = 730.0  # of a month, as vendors reckon: 365 days * 24 / 12
-
+__all__ = ["Finding", "Seen", "doubt_ends", "findings", "priced"]
 
 @dataclass(frozen=True)
 class Seen:
@@ -65,8 +63,7 @@ def priced(finding: Finding, prices: Mapping[tuple[str, str], Price | None]) -> 
     price = prices.get(finding.rent)
     if price is None:
         return replace(finding, month=None)
-    month = price.month if price.month is not None else price.hour * HOURS
-    return replace(finding, month=month, currency=price.currency)
+    return replace(finding, month=month_of(price), currency=price.currency)
 
 
 def doubt_ends(record: Record, deployment: Deployment, traits: Traits) -> Instant | None:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from autoscaler.book import StoreClock
+from autoscaler.money import month_of
 from autoscaler.observe import read_wish
 from autoscaler.offer import order_for
 from autoscaler.webserver import name_of
 from helperscripts import wiring
-from helperscripts.inventory import HOURS
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
@@ -71,8 +71,7 @@ def _price(provider: Provider, order: Order) -> str:
     price = provider.price(order.size, order.region)
     if price is None:
         return "its price is not told"
-    month = price.month if price.month is not None else price.hour * HOURS
-    return f"{price.hour:.4g} {price.currency} an hour, {month:.2f} a month"
+    return f"{price.hour:.4g} {price.currency} an hour, {month_of(price):.2f} a month"
 
 
 def _quota(provider: Provider, ours: int, wanted: int | None, limits: Limits) -> Iterator[Told]:

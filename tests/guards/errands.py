@@ -175,10 +175,18 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "a node too many empties its share first",
         "It leaves no webservers behind that nobody looks after.",
-        "autoscaler/cycle.py",
-        "if self.node.ordinal > wish.nodes and not self.hold(self.node.ordinal).book.peek().billable:",
-        "if self.node.ordinal > wish.nodes:",
+        "autoscaler/errand.py",
+        "if self.node.ordinal <= wish.nodes or self.hold(self.node.ordinal).book.peek().billable:",
+        "if self.node.ordinal <= wish.nodes:",
         (TAKEOVER + "a_node_too_many_goes_on_until_its_share_is_empty",),
+    ),
+    Guard(
+        "who has no share leaves no trace",
+        "A node that was never heard and has no share is no ghost in `status`, nor one that a reboot waits for.",
+        "autoscaler/errand.py",
+        "        if isinstance(trouble, Unwelcome) and self.heart.heard is None:\n",
+        "        if False:\n",
+        (TAKEOVER + "a_number_above_no_autoscalers_is_refused_and_takes_nothing",),
     ),
     # --- builds ---
     Guard(

@@ -236,9 +236,9 @@ WORLD: tuple[Guard, ...] = (
     Guard(
         "ordinals above NO_AUTOSCALERS",
         "A node without a share says so and does nothing.",
-        "autoscaler/cycle.py",
-        "        if self.node.ordinal > wish.nodes and not self.hold(self.node.ordinal).book.peek().billable:\n",
-        "        if False:\n",
+        "autoscaler/errand.py",
+        "        if self.node.ordinal <= wish.nodes or self.hold(self.node.ordinal).book.peek().billable:\n",
+        "        if True:\n",
         (FAILURES + "a_node_beyond_no_autoscalers_says_so_and_exits_3",),
     ),
     Guard(
