@@ -118,6 +118,7 @@ class LabEngine:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> LabEngine:
+        _sweep()
         self._folder.mkdir()
         for covered in ("etc", "opt"):  # it writes a key there, and folders
             upper, work = self._folder / f"{covered}-upper", self._folder / f"{covered}-work"
@@ -175,11 +176,23 @@ class LabEngine:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-        for folder in CGROUPS.glob(f"*/{self._family}"):
+        _remove(self._family)
+
+
+def _remove(family: str) -> None:
+    """Its control groups, in every hierarchy; what still has a process in it stays."""
+    for folder in (*CGROUPS.glob(f"*/{family}"), CGROUPS / family):  # the last, where there is but one
+        for group in (*folder.glob("*/"), folder):
             with suppress(OSError):
-                folder.rmdir()
+                group.rmdir()
+
+
+def _sweep() -> None:
+    """Those of engines that were killed with everything else, an hour ago or longer."""
+    for folder in (*CGROUPS.glob(f"*/{FAMILY}*"), *CGROUPS.glob(f"{FAMILY}*")):
         with suppress(OSError):
-            (CGROUPS / self._family).rmdir()  # where there is but one hierarchy
+            if folder.stat().st_mtime < time.time() - 3600:
+                _remove(folder.name)
 
 
 class Outside:
