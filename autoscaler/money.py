@@ -20,7 +20,8 @@ from autoscaler.webserver import State
 from utilities.errors import DocumentFault
 from utilities.plain import from_plain, to_plain
 
-__all__ = ["FORMAT", "KEY", "MONTH", "Cost", "Prices", "after", "cost_of", "month_of", "now", "read_prices", "recorded", "usual"]
+__all__ = ["FORMAT", "KEY", "MONTH", "Cost", "Prices", "after", "cost_of", "month_of", "now", "read_prices",
+           "recorded", "usual"]  # fmt: skip
 
 KEY = "prices.json"
 FORMAT = 1

@@ -30,6 +30,7 @@ from tests.guards.errands import ERRANDS
 from tests.guards.guard import Guard, Stale
 from tests.guards.instances import INSTANCES
 from tests.guards.leases import LEASES
+from tests.guards.looks import LOOKS
 from tests.guards.opinions import OPINIONS
 from tests.guards.schedule import SCHEDULE
 from tests.guards.world import WORLD
@@ -38,7 +39,7 @@ __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
 ALL: tuple[Guard, ...] = (
     *(*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE),
-    *(*CLOUDS, *INSTANCES, *ENGINES),
+    *(*CLOUDS, *INSTANCES, *ENGINES, *LOOKS),
 )
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop

@@ -233,6 +233,34 @@ def test_what_is_under_way_is_no_finding(rig: Rig) -> None:
         assert found(call("audit", "--json")) == []
 
 
+def test_one_that_is_made_while_we_read_is_no_stranger(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node says and builds it between our two looks, whichever comes first."""
+    listing, get = rig.provider.list, rig.store.get
+    asked: list[str] = []
+
+    def build(what: str) -> None:
+        if what in asked:
+            return
+        asked.append(what)
+        if len(asked) == 2:
+            rig.want(3)
+            rig.cycle(1, once=True)
+
+    def listed(everything: bool = False) -> Any:
+        build("list")
+        return listing(everything)
+
+    def read(key: str) -> Any:
+        if key.startswith("shares/"):
+            build("shares")
+        return get(key)
+
+    monkeypatch.setattr(rig.provider, "list", listed)
+    monkeypatch.setattr(rig.store, "get", read)
+    assert found(call("audit", "--json")) == []
+    assert len(rig.alive) == 3
+
+
 # --- what exists twice, or came back ---
 
 
