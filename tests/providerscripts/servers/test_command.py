@@ -81,7 +81,8 @@ class TestContract(ProviderContract):
             made=lambda: len(list(folder.glob("[0-9a-f]*.json"))) if late(folder) else len(made(folder, lines)),
             wait=wait,
             quota=lambda most: (folder / ".quota").write_text(str(most)) and None,
-            ordered={"image": "debian-12"},
+            ordered={"image": "debian-12", "user_data": "#!/bin/sh\nPASSWORD=swordfish\n"},
+            secrets=("swordfish",),
             posts=lambda: lines(".asked").count("create"),
             word=lambda id, state: set_state(folder, id, state),
         )

@@ -149,7 +149,8 @@ class TestContract(ProviderContract):
             truth=lambda: {container["Id"] for container in client.containers(all=True)},
             made=made,
             wait=wait,
-            ordered={"image": KEYED},
+            ordered={"image": KEYED, "options": {"environment": {"PASSWORD": "swordfish"}}},
+            secrets=("swordfish",),
             posts=lambda: relay.passed.count("create"),
         )
 
