@@ -206,11 +206,12 @@ def _node(seen: Survey, heart: Heartbeat) -> list[tuple[str, ...]]:
 
 
 def _webserver(seen: Survey, record: Record) -> tuple[str, ...]:
-    state = "suspect" if record.suspect else record.state.value
+    from helperscripts.survey import ails, standing
+
+    state, begun = standing(record)
     address = record.address or "-"
     if record.address and record.port:
         address = f"[{address}]:{record.port}" if ":" in address else f"{address}:{record.port}"
-    from helperscripts.survey import ails
 
     marks = [f"serves, but {record.ailing}"] if ails(record) else []
     if record.adopted:
@@ -218,4 +219,4 @@ def _webserver(seen: Survey, record: Record) -> tuple[str, ...]:
     if record.is_protected(seen.at):
         marks.append("protected")
     reason = "; ".join([*([record.reason] if record.reason else []), *marks])
-    return (record.name, paint(state, _COLOURS.get(state, "")), ago(seen.at - record.since), address, reason)
+    return (record.name, paint(state, _COLOURS.get(state, "")), ago(seen.at - begun), address, reason)

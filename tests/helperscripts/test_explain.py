@@ -368,3 +368,15 @@ def test_nothing_bound_what_nothing_bound() -> None:
 def test_what_set_the_number_is_told_by_the_wishs_own_sentence(word: str, changes: dict[str, Any]) -> None:
     found = wanted(Profile(**changes), Limits(), AT)
     assert wish_of(found.because, found.webservers).word == word, found.because
+
+
+def test_status_tells_since_when_one_is_suspect_too(rig: Rig) -> None:
+    """And not since when it is up, which may be days."""
+    rig.clock.sleep(7200)
+    rig.tick()
+    rig.provider.ail(rig.up[0], Health.SICK)
+    name = rig.up[0]
+    rig.round(1)
+    rig.clock.sleep(40)
+    [line] = [line for line in call("status").out.splitlines() if line.startswith(name)]
+    assert line.split()[1:4] == ["suspect", "40", "s"]
