@@ -66,6 +66,7 @@ class Traits:
     unique_names: bool = False
     create_token: bool = False
     knows_host_key: bool = False
+    relabels: bool = True  # False: the label that a server was made with stays as it is
 
     @property
     def settle(self) -> float:

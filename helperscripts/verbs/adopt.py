@@ -57,6 +57,8 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
     if held is not None:
         number, record, again = held.share.share, held.record, True
     else:
+        if server.pool != deployment.pool and not provider.traits.relabels:
+            provider.label(server.id, deployment.pool)  # says why not; recorded, it would be served without a label
         _refuse(server, deployment, known, servers, wish)
         number = _chosen(known, server, share, wish, deployment)
         record, again = _recorded(ask, number, server, deployment, time.now(), protect), False

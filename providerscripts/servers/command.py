@@ -181,6 +181,7 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Comm
         tail=read.seconds("tail", TRAITS.tail),
         unique_names=bool(unique),
         knows_host_key=bool(keys),
+        relabels="label" in commands,
     )
     read.done()
     return CommandProvider(pool, commands, timeout, traits)

@@ -43,6 +43,7 @@ TRAITS = Traits(
     listing_lag=1.0,  # an engine lists what it made at once
     tail=30.0,  # a slow disk: it may make what it was asked for after we gave up
     unique_names=True,
+    relabels=False,
     knows_host_key=True,  # where the image has an sshd with a key in /etc/ssh
 )
 

@@ -102,4 +102,12 @@ ENGINES: tuple[Guard, ...] = (
         "raise ProviderUnreachable(self._sentence(err)) from err",
         (LOST,),
     ),
+    Guard(
+        "no record where no label can be set",
+        "Ownership needs both: nobody serves a machine whose label cannot be ours.",
+        "helperscripts/verbs/adopt.py",
+        "if server.pool != deployment.pool and not provider.traits.relabels:",
+        "if server.pool != deployment.pool and not provider.traits:",
+        ("tests/helperscripts/test_adopt.py::test_where_no_label_can_be_set_nothing_is_recorded",),
+    ),
 )

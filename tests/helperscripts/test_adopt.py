@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from autoscaler.ports import Conditional, Doubtful
 from autoscaler.share import key_of, read_share
 from autoscaler.webserver import State
 from autoscaler.wish import Limits
+from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
 from tests.helperscripts.desk import at_rig, call
 from tests.worlds.memory import Rig
@@ -199,6 +201,17 @@ def test_where_swaps_are_not_honoured_only_the_node_writes(rig: Rig) -> None:
     assert said.code == 4
     assert "has no conditional writes, so only its own node can change shares/1.json" in said.err
     assert "old-1" not in rig.share(1).records
+
+
+def test_where_no_label_can_be_set_nothing_is_recorded(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record alone would be served; ownership needs both."""
+    rig.want(3)
+    machine = rig.provider.add("old-1")
+    monkeypatch.setattr(rig.provider, "traits", replace(rig.provider.traits, relabels=False))
+    rig.provider.faults.next("label", Fault.AUTH)
+    said = call("adopt", "old-1")
+    assert (said.code, machine.pool) == (6, None)
+    assert "old-1" not in {name for k in (1, 2) for name in rig.share(k).records}
 
 
 def test_born_when_the_provider_says(rig: Rig) -> None:

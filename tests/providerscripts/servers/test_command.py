@@ -367,3 +367,5 @@ def test_its_traits_are_the_deployments(tmp_path: Path) -> None:
     assert (traits.http_timeout, traits.billing, traits.boot_time) == (105.0, "hour", 30.0)
     assert (traits.listing_lag, traits.tail, traits.unique_names, traits.knows_host_key) == (5.0, 10.0, False, True)
     assert opened(["true"], unique_names=True).traits.unique_names
+    assert traits.relabels
+    assert not opened(["true"], verbs=("create", "list", "delete")).traits.relabels
