@@ -76,8 +76,9 @@ def _fallbacks(section: Section, first: Offer) -> list[dict[str, str]]:
     out = []
     for one in section.sections("fallbacks"):
         offer = Offer(one.text("size", first.size), one.text("region", first.region))
+        faults = section.faults
         one.unknown()
-        if offer in known:
+        if offer in known and section.faults == faults:
             section.fault("fallbacks", f"fallbacks: {one.title} is {offer}, which stands before it already")
         known.add(offer)
         out.append({"size": offer.size, "region": offer.region})

@@ -43,6 +43,8 @@ class Expense:
             return ""
         costs = [(word, cost) for word, cost in (("now", self.now), ("after", self.then)) if cost is not None]
         parts = [", ".join(f"{word} {_told(cost)}" for word, cost in costs)]
+        if self.now is not None and self.now == self.then:
+            parts = [f"{_told(self.now)}, now and after"]
         if missing := _unknown([cost for _, cost in costs]):
             parts.append(f"not counted, no price is known: {missing}")
         if self.billing == "hour":
@@ -104,7 +106,10 @@ def expense_of_plan(
     if not plans:
         return Expense(None)
     tended = [(inputs.seeing(tend(inputs)), plan) for inputs, plan in plans]
-    before, then = now(plans[0][0].fleet), after(tended)
+    fleet = tended[0][0].fleet
+    for inputs, _ in tended:
+        fleet = fleet.seeing(inputs.fleet.mine)
+    before, then = now(fleet), after(tended)
     stored, age, wrong = stored_prices(store, deployment)
     prices, trouble = ask_prices(
         provider, stored or Prices(deployment.provider.name, provider.traits.billing), [*before, *then]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from autoscaler.money import KEY, Prices, read_prices
+from autoscaler.money import KEY, Cost, Prices, read_prices
 from autoscaler.ports import ProviderUnreachable
 from autoscaler.server import Price
+from helperscripts.expense import Expense
 from providerscripts.servers.memory import MemoryProvider
 from tests.helperscripts.desk import Desk
 
@@ -155,3 +156,8 @@ def test_another_providers_prices_are_not_ours(desk: Desk, priced: Priced) -> No
     assert "9.0" not in desk("status").out
     assert desk("cycle", "--once").code == 0
     assert kept(desk).provider == "memory"
+
+
+def test_where_nothing_changes_it_is_told_once() -> None:
+    cost = Cost(2, 0.02, 14.6, "EUR")
+    assert Expense(cost, cost).sentence() == "2 for 0.0200 EUR an hour (14.60 a month), now and after"
