@@ -117,7 +117,7 @@ CLOUDS: tuple[Guard, ...] = (
         "providerscripts/rest/budget.py",
         "            fcntl.flock(descriptor, fcntl.LOCK_EX)\n",
         "            pass\n",
-        (BUDGET + "many_at_once_take_no_more_than_there_is",),
+        (BUDGET + "one_waits_while_another_reckons",),
     ),
     Guard(
         "no firewall comes late",

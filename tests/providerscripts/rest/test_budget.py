@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from providerscripts.rest.budget import Budget, Rate, Spent
 from providerscripts.site import Site
 from security.secrets import Secret
 from tests.worlds.memory import ToldClock
+from utilities.clock import SystemClock
 
 RATE = Rate(100, 3600.0, "RateLimit-Limit", "RateLimit-Remaining")
 ACCOUNT = Secret("tok-4711-very-secret")
@@ -72,6 +75,20 @@ def test_many_at_once_take_no_more_than_there_is(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", body, str(tmp_path)]
     running = [subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert sum(int(each.communicate()[0]) for each in running) == 90
+
+
+def test_one_waits_while_another_reckons(tmp_path: Path) -> None:
+    made = Budget("acme", RATE, Site(SystemClock(), tmp_path), ACCOUNT)
+    made.take()
+    [path] = (tmp_path / "rates").iterdir()
+    taker = threading.Thread(target=made.take, daemon=True)
+    with path.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # as another process does
+        taker.start()
+        taker.join(2.0)
+        assert taker.is_alive()
+    taker.join(60.0)
+    assert not taker.is_alive()
 
 
 def test_what_the_vendor_counts_beats_our_reckoning(clock: ToldClock, tmp_path: Path) -> None:
