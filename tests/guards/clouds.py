@@ -13,6 +13,7 @@ TOKEN = "tests/providerscripts/rest/test_token.py::test_"
 DIGITALOCEAN = "tests/providerscripts/servers/test_digitalocean.py::test_"
 LINODE = "tests/providerscripts/servers/test_linode.py::test_"
 LISTINGS = "tests/providerscripts/test_listings.py::test_"
+DNS = "tests/providerscripts/dns/test_balancer.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
     Guard(
@@ -158,5 +159,53 @@ CLOUDS: tuple[Guard, ...] = (
         "if everything or s.pool == self._pool)",
         ")",
         (LINODE + "a_filter_that_is_ignored_shows_no_strangers",),
+    ),
+    Guard(
+        "a mark before an address is removed",
+        "DNS has no compare and swap: of two nodes that remove the last two at least one must see the other.",
+        "providerscripts/dns/balancer.py",
+        "sight = self._yielded(self._marked(sight, name, standing), name, leave)",
+        "sight = self._look()",
+        (DNS + "two_nodes_never_empty_the_answer",),
+    ),
+    Guard(
+        "who marked and stood still removes nothing",
+        "Nobody counts on its mark any more.",
+        "providerscripts/dns/balancer.py",
+        "if self._clock.monotonic() - begun > MARK_LIFE / 2:",
+        "if False:",
+        (DNS + "who_comes_too_late_after_its_mark_removes_nothing",),
+    ),
+    Guard(
+        "the claim before the address",
+        "An address of ours without its claim is somebody else's for ever, and leads visitors nowhere.",
+        "providerscripts/dns/balancer.py",
+        "            deeds.append(write.address(sight, claim))\n",
+        "            deeds.insert(0, write.address(sight, claim))\n",
+        (DNS + "killed_at_any_request_the_next_verb_goes_on",),
+    ),
+    Guard(
+        "an address that came back is claimed again",
+        "Another node admitted it while this one took its claim away.",
+        "providerscripts/dns/balancer.py",
+        "if again := [c for c in gone if c.address in going & sight.addresses]:",
+        "if False and (again := [c for c in gone if c.address in going & sight.addresses]):",
+        (DNS + "admitted_and_withdrawn_at_once_no_address_is_left_without_its_claim",),
+    ),
+    Guard(
+        "an address that is another webserver's by now stays",
+        "Addresses are used again: it goes with its last claim.",
+        "providerscripts/dns/balancer.py",
+        "going = {c.address for c in mine} - sight.others(name, self._clock.now())",
+        "going = {c.address for c in mine}",
+        (DNS + "one_address_of_two_webservers_goes_with_the_last",),
+    ),
+    Guard(
+        "what empties the name is put back",
+        "By hand, or by whoever keeps to no marks: the last one of ours comes back.",
+        "providerscripts/dns/balancer.py",
+        "if len(left) < leave:",
+        "if False:",
+        (DNS + "what_is_removed_by_hand_at_the_same_moment_is_put_back",),
     ),
 )
