@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,9 @@ from autoscaler.offer import ITS_OWN
 from autoscaler.rung import Http, Ladder, Ssh
 from autoscaler.softening import Healing
 from autoscaler.wish import Limits
+from providerscripts import catalogue
 from providerscripts.balancers import haproxy
+from providerscripts.dns import account
 from utilities.documents import read_yaml
 from utilities.errors import DocumentFault
 
@@ -87,13 +90,32 @@ def test_what_is_required_is_required(checkout: Path) -> None:
 
 
 def test_haproxys_options_are_the_codes(checkout: Path) -> None:
-    text = (checkout / "docs/balancers.md").read_text()
+    text = (checkout / "docs/balancers.md").read_text().partition("\n## DNS\n")[0]
     rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| [^|]+ \|$", text, re.MULTILINE)
     assert {key for key, _ in rows} == {*haproxy.REQUIRED, *haproxy.OPTIONAL}
     assert {key for key, cell in rows if cell == "required"} == set(haproxy.REQUIRED)
     needed = {"file": "/f", "socket": "/s", "backend": "web"}
     said = {key: yaml.safe_load(cell.strip("`")) for key, cell in rows if cell not in ("none", "required")}
     assert vars_of(haproxy.build(needed | said)) == vars_of(haproxy.build(needed))
+
+
+def test_the_options_of_dns_are_the_codes(checkout: Path) -> None:
+    """Those that all vendors have stand in one table, what one has alone in its row of the other."""
+    text = (checkout / "docs/balancers.md").read_text().partition("\n## DNS\n")[2]
+    shared, vendors = text.split("| vendor |")
+    first = re.findall(r"^\|([^|]+)\|", shared, re.MULTILINE)
+    common = {key for cell in first for key in re.findall(r"`(\w+)`", cell)}
+    assert common == {*account.REQUIRED, *account.OPTIONAL}
+    rows = dict(re.findall(r"^\| `(\w+)` (\|.*)$", vendors, re.MULTILINE))
+    for name in catalogue._DNS:
+        module = importlib.import_module(f"providerscripts.dns.{name}")
+        if module._TTLS.words:
+            assert f"| {module._TTLS.words[0]}, {module._TTLS.words[1]} ... |" in rows[name]
+        else:
+            assert f"| from {module._TTLS.least} |" in rows[name]
+        own = {*module.REQUIRED, *module.OPTIONAL} - common
+        assert {key for key in own if f"`{key}`" not in rows[name]} == set()
+    assert set(rows) == set(catalogue._DNS)
 
 
 def vars_of(balancer: haproxy.HaproxyBalancer) -> dict[str, object]:
