@@ -118,6 +118,8 @@ class MotoCloud:
         from werkzeug.serving import WSGIRequestHandler, make_server
 
         class Quiet(WSGIRequestHandler):
+            protocol_version = "HTTP/1.1"  # a PUT's "100 Continue" is waited for otherwise
+
             def log_request(self, *args: Any, **more: Any) -> None:
                 pass
 
@@ -147,9 +149,10 @@ class MotoCloud:
                 with contextlib.suppress(OSError):
                     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
                 return []
-        headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body)))]
+        close = ("Connection", "close")
         if kept and manner is None:
-            start(*kept[-1])  # moto's own headers: a Store lives by them
+            start(kept[-1][0], [*kept[-1][1], close])  # moto's own headers: a Store lives by them
         else:
-            start(f"{answer.status} Said", headers)
+            headers = [("Content-Type", answer.kind), ("Content-Length", str(len(answer.body)))]
+            start(f"{answer.status} Said", [*headers, close])
         return [answer.body]

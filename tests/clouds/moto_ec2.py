@@ -62,7 +62,7 @@ class MotoEc2:
         self._tokens: dict[str, tuple[str, Answer, str]] = {}
         self._fate: dict[str, Fault] = {}
         self._born: dict[str, float] = {}
-        self._dying: dict[str, float] = {}
+        self.ended: dict[str, float] = {}  # id -> when its end was asked for, by the cloud's clock
         self._later: list[tuple[float, Callable[[], Any]]] = []
         self._fault: Fault | None = None
         self.backend.run_instances = self._launched
@@ -115,7 +115,7 @@ class MotoEc2:
             if self.sites is not None and fate is not Fault.NEVER_ONLINE:
                 self.sites.open(each.private_ip_address)
         dying = each.state == "shutting-down" and fate is not Fault.STUCK_DELETING
-        if dying and now >= self._dying[each.id] + self.dies:
+        if dying and now >= self.ended[each.id] + self.dies:
             each.terminate()
 
     # --- a request ---
@@ -233,7 +233,7 @@ class MotoEc2:
         if self.sites is not None:
             self.sites.close(each.private_ip_address)
         _into(each, "shutting-down")
-        self._dying[each.id] = self.cloud.clock.monotonic()
+        self.ended[each.id] = self.cloud.clock.monotonic()
 
     def _console(self, each: Any) -> Answer:
         text = "[    0.000000] Linux version 6.1.0\r\n"

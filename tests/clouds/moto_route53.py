@@ -32,6 +32,7 @@ class MotoRoute53:
         self.zone = self.added(zone)
         self.asked: Counter[str] = Counter()  # "read", "change"
         self.changed: list[Sets] = []  # what was there after each change
+        self.changed_at: list[float] = []  # by the cloud's clock
         self.before: Callable[[str], Answer | None] = lambda what: None  # instead of being done
         self.after: Callable[[str], Answer | None] = lambda what: None  # done, and then this
         cloud.manners["route53"] = self._answer
@@ -98,6 +99,7 @@ class MotoRoute53:
         for (name, kind), (ttl, values) in sets.items():
             self.zone.add_rrset({"Name": name, "Type": kind, "TTL": ttl, "ResourceRecords": list(values)})
         self.changed.append(sets)
+        self.changed_at.append(self.cloud.clock.monotonic())
         text = (
             f'<?xml version="1.0"?><ChangeResourceRecordSetsResponse xmlns="{_NS[1:-1]}"><ChangeInfo>'
             "<Id>/change/C1</Id><Status>PENDING</Status><SubmittedAt>2026-11-23T09:00:00Z</SubmittedAt></ChangeInfo>"
