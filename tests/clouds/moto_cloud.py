@@ -23,7 +23,7 @@ from utilities.instant import Instant
 __all__ = ["ACCOUNT", "REGION", "VENDOR_KEYS", "Answer", "Dropped", "MotoCloud", "VendorClock", "error"]
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
-VENDOR_KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "fake"}
+VENDOR_KEYS = {"AWS_ACCESS_KEY_ID": "AKIAFAKE", "AWS_SECRET_ACCESS_KEY": "kX8+not-for-anybody/Z3"}
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
 
 

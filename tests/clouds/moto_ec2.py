@@ -84,6 +84,11 @@ class MotoEc2:
     def named(self, name: str) -> list[Any]:
         return [i for i in self.instances() if any(t["key"] == "Name" and t["value"] == name for t in i.get_tags())]
 
+    def say(self, id: str, word: str) -> None:
+        """Let it be told in this word from now on."""
+        [each] = [each for each in self.instances() if each.id == id]
+        each._state.name = word
+
     def wait(self, seconds: float) -> None:
         """The vendor's time passes."""
         assert isinstance(self.cloud.clock, VendorClock)

@@ -22,6 +22,7 @@ from importlib.util import cache_from_source
 from pathlib import Path
 
 from tests.clouds.description import FOLDER
+from tests.guards.amazon import AMAZON
 from tests.guards.clouds import CLOUDS
 from tests.guards.core import CORE
 from tests.guards.edges import EDGES
@@ -39,7 +40,7 @@ __all__ = ["ALL", "Shown", "checkout_of", "copy_of", "main", "show"]
 
 ALL: tuple[Guard, ...] = (
     *(*CORE, *OPINIONS, *LEASES, *WORLD, *ERRANDS, *EDGES, *SCHEDULE),
-    *(*CLOUDS, *INSTANCES, *ENGINES, *LOOKS),
+    *(*CLOUDS, *AMAZON, *INSTANCES, *ENGINES, *LOOKS),
 )
 AT_ONCE = 2
 PATIENCE = 300.0  # seconds for the tests of one guard; a guard's absence may well hang a loop

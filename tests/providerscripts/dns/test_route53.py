@@ -219,8 +219,8 @@ def test_the_last_two_withdrawn_at_once_leave_one(balancer, dns, monkeypatch):
 
     def slower(changes: list[dict[str, object]]) -> object:
         monkeypatch.undo()
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAFAKE")
-        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "fake")
+        for name, value in VENDOR_KEYS.items():
+            monkeypatch.setenv(name, value)
         assert other.withdraw(B.name) is True
         return sent(changes)
 

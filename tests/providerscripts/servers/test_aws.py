@@ -100,8 +100,9 @@ class Scripting:
             return
         if fault is Fault.SLOW:
             raise CannotShow("an answer in time is no fault")
-        # A question is asked again, so it fails as often.
-        self.ec2.faults.next(verb, fault, seconds, times=READS if verb in ("list", "get") else 1)
+        # A question is asked again where that may help, so it fails as often.
+        again = verb in ("list", "get") and fault is not Fault.AUTH
+        self.ec2.faults.next(verb, fault, seconds, times=READS if again else 1)
 
 
 class TestContract(ProviderContract):
@@ -121,6 +122,8 @@ class TestContract(ProviderContract):
             made=ec2.made,
             wait=ec2.wait,
             quota=lambda most: setattr(ec2, "limit", most),
+            word=ec2.say,
+            secrets=(VENDOR_KEYS["AWS_SECRET_ACCESS_KEY"],),
             ordered={"image": IMAGE, "size": SIZE},
             posts=lambda: len(ec2.posts),
         )
@@ -567,7 +570,7 @@ def one_sentence(kind: type[Exception], *parts: str) -> Iterator[None]:
     assert "\n" not in said
     for part in parts:
         assert part in said
-    assert "fake" not in said.replace("fake-", "")  # the secret key
+    assert VENDOR_KEYS["AWS_SECRET_ACCESS_KEY"] not in said
 
 
 def test_without_credentials(ec2, monkeypatch, tmp_path):
