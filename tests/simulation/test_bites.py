@@ -12,7 +12,7 @@ from tests.simulation.seed import play_seed
 from tests.simulation.without import guards, without
 
 MOST = 1500
-"""Seeds until one must notice. Measured: with these guards out 1 in 1 to 1 in 70 does; of the dropped doubt the 693rd."""
+"""Seeds until one must notice. With these guards out 1 in 1 to 1 in 70 does; of the dropped doubt the 693rd."""
 
 TABLE = {
     "record before deed": ("record before deed",),
