@@ -11,16 +11,21 @@ if TYPE_CHECKING:
     from autoscaler.server import Traits
     from helperscripts.wiring import About
 
-__all__ = ["needs", "page", "snippet"]
+__all__ = ["HALVES", "needs", "page", "secret_file", "snippet"]
 
 _OWN = "autoscaler-toolkit"
 #: Credentials: two settings each, of which one is given, or neither where a variable of the environment is set.
-_HALVES = ("token", "key", "secret")
+HALVES = ("token", "key", "secret")
 
 
 def needs(about: About) -> list[str]:
     """What it cannot do without: required settings, and credentials by what they are."""
-    return [*about.required, *(half for half in _HALVES if f"{half}_file" in about.settings)]
+    return [*about.required, *(half for half in HALVES if f"{half}_file" in about.settings)]
+
+
+def secret_file(name: str, half: str) -> str:
+    """Where pages and `init` propose to keep that half of an adapter's credentials, on every node."""
+    return f"/etc/autoscaler/{name}.{half}"
 
 
 def page(kind: str, about: About) -> list[str]:
@@ -39,9 +44,9 @@ def page(kind: str, about: About) -> list[str]:
 def snippet(kind: str, about: About) -> list[str]:
     """The least that deployment.yaml must say, as YAML; words in capitals are to be replaced."""
     given = {key: key.upper() for key in about.required}
-    for half in _HALVES:
+    for half in HALVES:
         if f"{half}_file" in about.settings:
-            given[f"{half}_file"] = f"/etc/autoscaler/{about.name}.{half}"
+            given[f"{half}_file"] = secret_file(about.name, half)
     words = [f"name: {about.name}", *(f"{key}: {value}" for key, value in given.items())]
     if kind == "balancer":
         return ["balancers:", f"  - {words[0]}", *(f"    {word}" for word in words[1:])]
@@ -57,7 +62,7 @@ def _facts(about: About) -> Iterator[tuple[str, str]]:
         yield "wants", f"pip install '{wanted}'"
     if about.origin:
         yield "from", about.origin
-    if any(f"{half}_file" in about.settings for half in _HALVES):
+    if any(f"{half}_file" in about.settings for half in HALVES):
         yield "secrets", "in a file of mode 0600 on every node, or in the environment; never in deployment.yaml"
 
 

@@ -7,9 +7,15 @@ import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
 
 _NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./:?=&%@+~-]*(?<!:)", re.ASCII)
+_SERVER = {"image": "IMAGE", "size": "SIZE", "region": "REGION"}
+_BALANCER = (
+    "balancers:", "  - name: haproxy", "    file: /etc/haproxy/haproxy.cfg", "    socket: /run/haproxy/admin.sock",
+    "    backend: web",
+)
 _WORDS = {"yes", "no", "on", "off", "true", "false", "null", "y", "n"}
 
 __all__ = ["deployment_text", "machine_zone", "schedule_text", "settings_text"]
@@ -71,9 +77,19 @@ def deployment_text(
     least: int = 1,
     most: int = 20,
     zone: str = "Europe/Berlin",
+    made_of: Mapping[str, str] = MappingProxyType({}),
+    balancer: Sequence[str] = (),
 ) -> str:
-    """deployment.yaml, in mode `observe`; `zone` is for the example of a schedule."""
+    """deployment.yaml, in mode `observe`; `zone` is for the example of a schedule.
+
+    `made_of` is what a webserver is made of; words in capitals alone make it an example. So is `balancer`, lines of
+    YAML.
+    """
     schedule = "".join(f"# {line}\n" for line in schedule_text(zone).splitlines())
+    pending = all(value.isupper() for value in made_of.values())
+    server = ["server:", *(f"  {key}: {_given(value)}" for key, value in (made_of or _SERVER).items())]
+    built = "".join(f"{'# ' if pending else ''}{line}\n" for line in server)
+    balanced = "".join(f"# {line}\n" for line in balancer or _BALANCER)
     own = "".join(f"  {key}: {_given(value)}\n" for key, value in options.items())
     if ssh:
         login = "  ssh:\n" + "".join(f"    {key}: {_quoted(value)}\n" for key, value in ssh.items())
@@ -110,21 +126,12 @@ provider:
   name: {provider}
 {own}
 # What a webserver is made of, in the provider's words.
-# server:
-#   image: debian-13
-#   size: small
-#   region: fra1
-
+{built}
 # Where visitors reach a webserver.
 # port: 80
 
 # Who sends visitors to the webservers: `autoscaler providers` lists them too.
-# balancers:
-#   - name: haproxy
-#     file: /etc/haproxy/haproxy.cfg
-#     socket: /run/haproxy/admin.sock
-#     backend: web
-
+{balanced}
 # The health checks, ever stricter.
 ladder:
   http:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.wish import Limits
     from helperscripts.settings import Settings
+    from helperscripts.wiring import About
 
 __all__ = [
-    "answered", "key", "login", "named", "number", "path_of", "placed", "pool", "provider", "reboot", "within",
+    "answered", "key", "login", "made_of", "named", "number", "path_of", "placed", "pool", "provider", "reboot",
+    "within",
 ]  # fmt: skip
 
 HERE = ("local", "docker", "memory")  # providers whose webservers would go down with this machine
@@ -134,7 +136,44 @@ def provider(
         if default is None and not asking:
             raise AskerErred(f"provider {name} needs --set {key}=VALUE")
         options[key] = answered(f"{name}: {key}", None, default, asking)
-    return name, options
+    return name, {**options, **_secrets(known[name], options, asking)}
+
+
+def _secrets(about: About, options: Mapping[str, str], asking: bool) -> dict[str, str]:
+    """Where each half of its credentials will lie: cron knows no variables of a shell, so a file on every node."""
+    from helperscripts.adapter_page import HALVES, secret_file
+
+    return {
+        f"{half}_file": answered(
+            f"{about.name}: file of mode 0600 that will hold the {half}, on every node", None,
+            secret_file(about.name, half), asking,
+        )
+        for half in HALVES
+        if f"{half}_file" in about.settings and not {f"{half}_file", f"{half}_env"} & set(options)
+    }
+
+
+def made_of(name: str, given: tuple[str, ...], asking: bool) -> tuple[dict[str, str], tuple[str, ...]]:
+    """What a webserver is made of, in the Provider's words, and the words that it must have. AskerErred.
+
+    Empty where nothing was given and nobody can be asked: the Deployment then shows the words as a comment.
+    """
+    from helperscripts.wiring import known_adapters
+
+    needed = next(about.server for about in known_adapters()[0] if about.name == name)
+    words: dict[str, str] = {}
+    for word in given:
+        key, equals, value = word.partition("=")
+        if not re.fullmatch(r"[a-z_]+", key) or not equals or not value:
+            raise AskerErred(f"--server {word}: it takes KEY=VALUE, such as image=debian-12")
+        words[key] = value
+    for key in needed:
+        if key not in words and asking:
+            words[key] = put(f"{name}: {key} of a webserver", str)
+    lacking = [key for key in needed if key not in words]
+    if words and lacking:
+        raise AskerErred(f"provider {name} needs {' and '.join(f'--server {key}=VALUE' for key in lacking)} too")
+    return words, needed
 
 
 def letting_in(options: dict[str, str], name: str, given: str | None) -> dict[str, str]:

@@ -44,12 +44,18 @@ class Document:
         "autoscaler init --dry-run             shows what it would write",
         "autoscaler init --yes --store s3://bucket/site?endpoint=https://objects.example \\",
         "    --node 1 --provider local --set directory=/var/lib/fleet --webservers 3",
+        "autoscaler init --yes --store s3://bucket/site --provider hetzner --server image=debian-12 \\",
+        "    --server size=cx22 --server region=fsn1",
         "autoscaler init --yes --store s3://bucket/site --node 2     a second node: settings only",
     ],
 )
 @click.option("--provider", metavar="NAME", help="Who rents the webservers; `autoscaler providers` lists them.")
 @click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE", help="A setting of the provider: number or text; repeat it."
+)
+@click.option(
+    "--server", "parts", multiple=True, metavar="KEY=VALUE",
+    help="What a webserver is made of: image=, size=, region=, in the provider's words; repeat it.",
 )
 @click.option("--pool", metavar="NAME", help="Part of every webserver's name.  [default: web]")
 @click.option("--nodes", type=click.IntRange(1, 99), metavar="N", help="How many nodes there will be.  [default: 1]")
@@ -62,8 +68,9 @@ class Document:
 @asks
 @click.pass_obj
 def command(
-    ask: Ask, provider: str | None, sets: tuple[str, ...], pool: str | None, nodes: int | None,
-    webservers: int | None, most: int | None, ssh_key: str | None, reboot: str | None, yes: bool, dry_run: bool,
+    ask: Ask, provider: str | None, sets: tuple[str, ...], parts: tuple[str, ...], pool: str | None,
+    nodes: int | None, webservers: int | None, most: int | None, ssh_key: str | None, reboot: str | None,
+    yes: bool, dry_run: bool,
 ) -> int:
     """Write this machine's settings.yaml, and into the Store deployment.yaml (mode observe) and profile.cnf.
 
@@ -85,6 +92,7 @@ def command(
 
         name, options = inquiry.provider(provider, sets, asking, settings)
         options = inquiry.letting_in(options, name, ssh_key)
+        made_of, needed = inquiry.made_of(name, parts, asking)
         fleet = inquiry.pool(pool, asking)
         question = "nodes (autoscaler machines that share the work)"
         count = inquiry.number(question, nodes, max(1, node), asking, 99, lambda n: _has_share(node, n))
@@ -106,12 +114,23 @@ def command(
         from helperscripts.first import deployment_text, machine_zone
 
         login, zone = inquiry.login(name), machine_zone()
-        text = deployment_text(fleet, count, name, options, login, limits.min, limits.max, zone)
+        made_of = made_of or {key: key.upper() for key in needed}
+        text = deployment_text(
+            fleet, count, name, options, login, limits.min, limits.max, zone, made_of, _balancer(name)
+        )
         shared = Document(f"{DEPLOYMENT} in {store_url}", text)
         _checked(text)
     argv = inquiry.reboot(reboot, name, asking)
     key = inquiry.key(ssh_key, name, options, path, asking, dry_run)
     return _write(ask, [_settings(path, settings, argv, key), shared, wished], store, path, dry_run)
+
+
+def _balancer(provider: str) -> list[str]:
+    """The DNS of the same vendor as an example, where it has one."""
+    from helperscripts.adapter_page import snippet
+    from helperscripts.wiring import known_adapters
+
+    return next((snippet("balancer", about) for about in known_adapters()[1] if about.name == provider), [])
 
 
 def _has_share(node: int, count: int) -> None:

@@ -184,6 +184,79 @@ def test_a_person_is_asked(machine: OperatorMachine) -> None:
     assert "pool: shop\n" in (machine.store / "deployment.yaml").read_text()
 
 
+def test_a_cloud_needs_a_place_for_its_secrets_and_what_a_webserver_is_made_of(machine: OperatorMachine) -> None:
+    said = machine.run(
+        "init", "--yes", "--store", f"file://{machine.store}", "--provider", "hetzner",
+        "--server", "image=debian-12", "--server", "size=cx22", "--server", "region=fsn1",
+    )  # fmt: skip
+    assert said.code == 0, said.err
+    text = (machine.store / "deployment.yaml").read_text()
+    found = read_yaml(text, "deployment.yaml").values
+    assert found["provider"] == {"name": "hetzner", "token_file": "/etc/autoscaler/hetzner.token"}
+    assert found["server"] == {"image": "debian-12", "size": "cx22", "region": "fsn1"}
+    assert "# balancers:\n#   - name: hetzner\n#     zone: ZONE\n" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "provider"),
+    [
+        (("exoscale", "--set", "zone=ch-gva-2"), {
+            "zone": "ch-gva-2", "key_file": "/etc/autoscaler/exoscale.key",
+            "secret_file": "/etc/autoscaler/exoscale.secret",
+        }),
+        (("hetzner", "--set", "token_env=MINE"), {"token_env": "MINE"}),
+        (("linode", "--set", "token_file=/root/t"), {"token_file": "/root/t"}),
+        (("docker",), {}),
+    ],
+)  # fmt: skip
+def test_what_was_not_said_of_a_cloud_is_shown_as_a_comment(
+    machine: OperatorMachine, argv: tuple[str, ...], provider: dict[str, str]
+) -> None:
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", "--provider", *argv)
+    assert said.code == 0, said.err
+    text = (machine.store / "deployment.yaml").read_text()
+    found = read_yaml(text, "deployment.yaml").values
+    assert found["provider"] == {"name": argv[0], **provider}
+    assert "server" not in found
+    assert "# server:\n#   image: IMAGE\n" in text
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("image=debian-12",), "provider hetzner needs --server size=VALUE and --server region=VALUE too"),
+        (("debian-12",), "--server debian-12: it takes KEY=VALUE"),
+        (("image=",), "--server image=: it takes KEY=VALUE"),
+    ],
+)
+def test_half_of_a_webserver_is_refused(machine: OperatorMachine, words: tuple[str, ...], why: str) -> None:
+    parts = [part for word in words for part in ("--server", word)]
+    said = machine.run("init", "--yes", "--store", f"file://{machine.store}", "--provider", "hetzner", *parts)
+    assert said.code == 2
+    assert why in said.err
+    assert not (machine.folder / "etc").exists()
+
+
+def test_a_person_is_asked_what_a_cloud_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTOSCALER_STORE", "AUTOSCALER_NODE", "AUTOSCALER_SETTINGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    code, seen = at_terminal(
+        ["init", "--settings", str(tmp_path / "etc/here.yaml"), "--store", f"file://{tmp_path}/store", "--reboot="],
+        [
+            ("node (1", "\n"), ("provider (", "linode\n"),
+            ("will hold the token, on every node [/etc/autoscaler/linode.token]", "/root/token\n"),
+            ("linode: image of", "linode/debian12\n"), ("linode: size of", "g6-nanode-1\n"),
+            ("linode: region of", "eu-central\n"), ("pool (", "\n"), ("nodes (", "\n"), ("webservers wanted", "\n"),
+            ("an SSH key", "\n"),
+        ],
+    )  # fmt: skip
+    assert code == 0, seen
+    found = read_yaml((tmp_path / "store/deployment.yaml").read_text(), "deployment.yaml").values
+    assert found["provider"] == {"name": "linode", "token_file": "/root/token"}
+    assert found["server"] == {"image": "linode/debian12", "size": "g6-nanode-1", "region": "eu-central"}
+
+
 def test_a_wrong_answer_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store, etc, state = tmp_path / "store", tmp_path / "etc/here.yaml", tmp_path / "state"
     for name in ("AUTOSCALER_STORE", "AUTOSCALER_NODE", "AUTOSCALER_SETTINGS"):
