@@ -7,6 +7,7 @@ exception itself stays its cause, which `--debug` shows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -55,7 +56,7 @@ class FencedProvider:
 
     def price(self, size: str, region: str) -> Price | None:
         """As the port."""
-        return self._asked("price", lambda: _perhaps(self._within.price(size, region), Price))
+        return self._asked("price", lambda: _payable(_perhaps(self._within.price(size, region), Price)))
 
     def quota(self) -> Quota | None:
         """As the port."""
@@ -150,6 +151,14 @@ def _one(found: T, kind: type[T]) -> T:
 
 def _perhaps(found: T | None, kind: type[T]) -> T | None:
     return None if found is None else _one(found, kind)
+
+
+def _payable(price: Price | None) -> Price | None:
+    """A price that no sum can be made of would spoil what is kept of all the others."""
+    sums = () if price is None else (price.hour, price.month or 0.0)
+    if not all(math.isfinite(number) and number >= 0 for number in sums):
+        raise ValueError(f"it answered with {price}, which nobody can pay")
+    return price
 
 
 def _all(found: tuple[T, ...], kind: type[T]) -> tuple[T, ...]:

@@ -78,7 +78,7 @@ class NodeListings:
             if not (0 <= ticks <= oldest and abs(wall - ticks) <= _DRIFT):
                 return None
             servers = tuple(from_plain(Server, each, str(path)) for each in plain["servers"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
         return Listing(max(ticks, wall), servers)
 

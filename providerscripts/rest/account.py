@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from autoscaler.ports import Doubtful, ProviderUnreachable
@@ -18,7 +19,6 @@ __all__ = ["ACCOUNT", "endpoint_fault", "open_account"]
 #: The settings that `open_account` reads.
 ACCOUNT = (*token_settings(), "endpoint")
 
-_LOOPBACK = ("127.", "localhost", "::1")
 
 
 def open_account(
@@ -54,9 +54,12 @@ def open_account(
 
 def endpoint_fault(endpoint: str) -> str:
     """What is wrong with another base URL, or nothing. A token travels encrypted, or stays on this machine."""
-    parts = urlsplit(endpoint)
-    if parts.scheme == "https" and parts.hostname:
-        return ""
-    if parts.scheme == "http" and (parts.hostname or "").startswith(_LOOPBACK):
+    try:
+        parts = urlsplit(endpoint)
+        host = parts.hostname or ""
+        here = host == "localhost" or (parts.scheme == "http" and ip_address(host).is_loopback)
+    except ValueError:  # no URL at all; or 127.0.0.1.example.org, which is somebody's
+        parts, host, here = urlsplit(""), "", False
+    if (parts.scheme == "https" and host) or (parts.scheme == "http" and here):
         return ""
     return f"endpoint: expected an https:// address, found {endpoint!r}"

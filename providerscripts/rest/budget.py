@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -158,6 +159,7 @@ class Budget:
 
 def _number(headers: Mapping[str, str], name: str) -> float | None:
     try:
-        return max(0.0, float(headers[name])) if name else None
+        told = float(headers[name]) if name else math.nan
     except (KeyError, ValueError):
         return None
+    return max(0.0, told) if math.isfinite(told) else None

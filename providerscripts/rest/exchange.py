@@ -98,11 +98,17 @@ def seconds(header: str | None) -> float | None:
 
 
 def _read(response: Response, end: float) -> bytes:
+    """Piece by piece, as they come: a read of many bytes would wait for the last of them beyond any end."""
+    from urllib3.exceptions import HTTPError
+
     parts = []
-    for part in response.iter_content(65536):
-        parts.append(part)
-        if time.monotonic() > end:
-            raise Lost(f"the answer was not whole within {TOTAL:.0f} s")
+    try:
+        while part := response.raw.read1(65536, decode_content=True):
+            parts.append(part)
+            if time.monotonic() > end:
+                raise Lost(f"the answer was not whole within {TOTAL:.0f} s")
+    except HTTPError as err:
+        raise Lost(_cause(err)) from None
     return b"".join(parts)
 
 

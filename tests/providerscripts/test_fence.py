@@ -17,7 +17,7 @@ from autoscaler.ports import (
     ProviderUnreachable,
     Refused,
 )
-from autoscaler.server import Order, Traits
+from autoscaler.server import Order, Price, Traits
 from autoscaler.webserver import State
 from providerscripts import catalogue
 from providerscripts.fence import FencedBalancer, FencedProvider
@@ -102,6 +102,14 @@ def test_a_listing_that_is_none_is_not_an_empty_one(answer: object) -> None:
 def test_an_answer_against_the_port_is_none(ask: Callable[[Provider], object]) -> None:
     with pytest.raises((ProviderUnreachable, Doubtful), match="not with Server"):
         ask(provider(Listing({"id": 1})))
+
+
+@pytest.mark.parametrize(
+    "price", [Price(float("nan")), Price(float("inf")), Price(-0.01), Price(0.01, "EUR", float("nan"))]
+)
+def test_a_price_that_nobody_can_pay_is_none(price: Price) -> None:
+    with pytest.raises(ProviderUnreachable, match="which nobody can pay"):
+        provider(Listing(price)).price("s", "r")
 
 
 def test_one_without_traits_is_not_opened() -> None:

@@ -7,12 +7,13 @@ import socket
 import pytest
 
 from autoscaler.ports import BalancerUnreachable, Doubtful, ProviderUnreachable, Refused
+from providerscripts.rest import exchange
 from providerscripts.rest.account import endpoint_fault, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
 from providerscripts.rest.no import No, usual, whole
 from providerscripts.site import Site
-from tests.providerscripts.rest.vendor import CUT, HALF, Said, Vendor, vendor
+from tests.providerscripts.rest.vendor import CUT, DRIP, HALF, Said, Vendor, vendor
 from utilities.clock import SystemClock
 from utilities.instant import Instant
 
@@ -172,6 +173,16 @@ def test_a_deed_without_a_whole_answer_is_in_doubt_and_was_sent_once(
     assert len(there.heard) == 1
 
 
+@pytest.mark.timeout(60)
+def test_an_answer_that_drips_is_not_waited_for(api: Api, there: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "TOTAL", 0.3)
+    there.script = [DRIP] * 4
+    with pytest.raises(Doubtful, match="the answer was not whole within 0 s; it may have been done"):
+        api.once("POST", "/servers", {"name": "a"})
+    with pytest.raises(ProviderUnreachable, match="not whole within"):
+        api.get("/servers")
+
+
 def test_a_deed_that_never_left_is_no_doubt(clock: Hasty, monkeypatch: pytest.MonkeyPatch) -> None:
     api = account(nobody(), clock, monkeypatch)
     with pytest.raises(ProviderUnreachable, match="Connection refused"):
@@ -252,6 +263,9 @@ def test_good_endpoints(endpoint: str) -> None:
     assert endpoint_fault(endpoint) == ""
 
 
-@pytest.mark.parametrize("endpoint", ["http://api.acme.example", "ftp://x", "api.acme.example", "https://", "http://10.0.0.1"])
+@pytest.mark.parametrize("endpoint", [
+    "http://api.acme.example", "ftp://x", "api.acme.example", "https://", "http://10.0.0.1",
+    "http://127.0.0.1.example.org", "http://localhost.example.org", "https://[a", "http://127.1.example",
+])  # fmt: skip
 def test_a_token_never_travels_in_the_clear(endpoint: str) -> None:
     assert "https://" in endpoint_fault(endpoint)

@@ -95,7 +95,8 @@ def test_what_the_vendor_counts_beats_our_reckoning(clock: ToldClock, tmp_path: 
     made = budget(clock, tmp_path)
     made.heard({"RateLimit-Limit": "200", "RateLimit-Remaining": "21"})  # other nodes ask, too
     assert spend(made) == 1
-    made.heard({"RateLimit-Remaining": "rather few"})
+    for nothing in ("rather few", "nan", "inf", ""):
+        made.heard({"RateLimit-Remaining": nothing, "RateLimit-Limit": nothing})
     made.heard({})
     assert spend(made) == 0
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 CUT = "cut"  # the connection ends before an answer
 HALF = "half"  # it ends in the middle of one
+DRIP = "drip"  # letter by letter, for minutes
 
 
 @dataclass
@@ -67,11 +69,21 @@ class Vendor:
                 if said == HALF:
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
                     return
+                if said == DRIP:
+                    self._drip(connection)
+                    return
                 assert isinstance(said, Said)
                 text = said.raw or (b"" if said.body is None else json.dumps(said.body).encode())
                 told = {"Content-Length": str(len(text)), **said.headers}
                 head = f"HTTP/1.1 {said.status} X\r\n" + "".join(f"{k}: {v}\r\n" for k, v in told.items()) + "\r\n"
                 connection.sendall(head.encode() + text)
+
+    def _drip(self, connection: socket.socket) -> None:
+        with suppress(OSError):  # who has had enough goes
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            for _ in range(60000):
+                connection.sendall(b" ")
+                time.sleep(0.01)
 
     def _header(self, reader) -> Iterator[tuple[str, str]]:
         while (line := reader.readline().decode().strip()) != "":
