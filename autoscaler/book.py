@@ -113,7 +113,7 @@ class Book:
         mine, now = self._blank, self._time.now()
         epoch = share.epoch + 1 if share is not None else mine.epoch
         ours = replace(
-            share if share is not None else mine,
+            self._let(share) if share is not None else mine,
             holder=mine.holder, machine=mine.machine, host=mine.host, version=mine.version, epoch=epoch, taken=now,
         )
         self.begun()
@@ -206,4 +206,10 @@ class Book:
                 "Stop one, or wait an hour"
             )
         self._epoch = share.epoch
-        return replace(share, machine=mine.machine, host=mine.host, version=mine.version)
+        return self._let(replace(share, machine=mine.machine, host=mine.host, version=mine.version))
+
+    def _let(self, share: Share) -> Share:
+        """The same, rented where we rent, unless it has webservers that are rented elsewhere."""
+        if share.billable and share.tenancy:
+            return share
+        return replace(share, tenancy=self._blank.tenancy or share.tenancy)

@@ -5,7 +5,7 @@ Before each Step the kill switch is read. A destroy goes by id and counts only w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -15,12 +15,12 @@ from autoscaler.deployment import Deployment
 from autoscaler.gate import Gate, SwitchedOff
 from autoscaler.outcome import Done, Outcome
 from autoscaler.plan import Kind, Step
-from autoscaler.ports import BalancerUnreachable, Doubtful, Member, Refused, Target
+from autoscaler.ports import Balancer, BalancerUnreachable, Doubtful, Member, Refused, Target
+from autoscaler.removal import is_away, let_go, noting, sealed_off, stays
 from autoscaler.share import Breaker, Share
 from autoscaler.webserver import Record, State
 from autoscaler.world import World
 from utilities.errors import Trouble
-from utilities.instant import Instant
 
 __all__ = ["Deeds", "member_of"]
 
@@ -54,7 +54,10 @@ class Deeds:
     # Admit and withdraw
 
     def admit(self, steps: Sequence[Step]) -> list[Done]:
-        """Send visitors to what is ready, or up again. Up only when every balancer reads it back."""
+        """Send visitors to what is ready, or up again. Up once a balancer has read it back: one that cannot be asked
+
+        keeps no other from growing, and gets it from a Round.
+        """
         return [self._admitted(step) for step in steps]
 
     def _admitted(self, step: Step) -> Done:
@@ -64,6 +67,7 @@ class Deeds:
         member = member_of(record, self._deployment)
         if member is None or record.id is None:
             return Done(step, Outcome.FAILED, "it has no address")
+        lacking: list[str] = []
         for balancer in self._world.balancers:
             try:
                 self._gate.hold()
@@ -71,7 +75,9 @@ class Deeds:
             except SwitchedOff as err:
                 return Done(step, Outcome.REFUSED, str(err))
             except (BalancerUnreachable, Refused) as err:
-                return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")
+                lacking.append(f"{balancer.name}: {err}")
+        if lacking and len(lacking) == len(self._world.balancers):
+            return Done(step, Outcome.UNKNOWN, "; ".join(lacking))
         at = self._time.now()
 
         def up(share: Share) -> Share:
@@ -90,32 +96,41 @@ class Deeds:
             # Sealed or released while we admitted it: ours to undo.
             self.withdraw(Step(Kind.WITHDRAW, step.name, "it left while it was admitted", healing=True), sealed=True)
             return Done(step, Outcome.ALREADY, "it left while it was admitted")
-        return Done(step, Outcome.DONE)
+        return Done(step, Outcome.UNKNOWN if lacking else Outcome.DONE, "; ".join(lacking))
 
-    def withdraw(self, step: Step, sealed: bool = False) -> Done:
-        """Keep new visitors away in every balancer; refused where nobody else would be admitted.
+    def withdraw(self, step: Step, sealed: bool = False, balancers: Sequence[Balancer] | None = None) -> Done:
+        """Keep new visitors away in these balancers, else in every one; refused where nobody else would be admitted.
 
         `sealed`: there is nothing left to serve them, so no kill switch keeps visitors there.
         """
         try:
-            self._keep_away(step, sealed)
+            self._keep_away(step, sealed, balancers)
         except (SwitchedOff, _LastOne) as err:
             return Done(step, Outcome.REFUSED, str(err))
         except (BalancerUnreachable, Refused) as err:
             return Done(step, Outcome.UNKNOWN, str(err))
         return Done(step, Outcome.DONE)
 
-    def _keep_away(self, step: Step, sealed: bool = False) -> None:
+    def _keep_away(self, step: Step, sealed: bool = False, balancers: Sequence[Balancer] | None = None) -> None:
+        """Raises what one said only after all were asked: one that cannot be keeps no visitor at another."""
         if not sealed:
             self._gate.enter(Kind.WITHDRAW, step.healing)
-        for balancer in self._world.balancers:
-            if not balancer.withdraw(step.name, 1):
+        trouble: Trouble | None = None
+        for balancer in self._world.balancers if balancers is None else balancers:
+            try:
+                away = balancer.withdraw(step.name, 1)
+            except (BalancerUnreachable, Refused) as err:
+                trouble = trouble or err
+                continue
+            if not away:
                 raise _LastOne(f"{balancer.name}: it is the last admitted one")
+        if trouble is not None:
+            raise trouble
 
     def leave(self, steps: Sequence[Step]) -> list[Done]:
         """Carry sure removals on: withdrawn, then drained, then sealed as deleting and destroyed. Never waits."""
         out: list[Done] = []
-        drained: list[Step] = []
+        away: list[Step] = []
         for step in steps:
             record = self._book.share.records.get(step.name)
             if record is None or record.state is not State.DRAINING or record.out is None:
@@ -133,24 +148,29 @@ class Deeds:
                 unknown = isinstance(err, BalancerUnreachable | Refused)
                 out.append(Done(step, Outcome.UNKNOWN if unknown else Outcome.REFUSED, str(err)))
                 continue
-            if self._drained(record):
-                drained.append(step)
-            else:
-                out.append(Done(step, Outcome.DONE, "draining"))
+            away.append(step)
+        names = [s.name for s in away]
+        if away:  # from now on it drains: while a Balancer still had it, its visitors came
+            self._book.change(partial(let_go, names=names, at=self._time.now()))
+        records = self._book.share.records
+        drained = [s for s in away if s.name in records and self._drained(records[s.name])]
+        out += [Done(s, Outcome.DONE, "draining") for s in away if s not in drained]
         if drained:
             leaving = [self._book.share.records[s.name] for s in drained]
             self._hooks(leaving)
             # The very removal that drained: one taken back and said again meanwhile has another `out`, or none.
             outs = {r.name: r.out for r in leaving}
-            self._book.change(partial(_sealed, steps=drained, outs=outs, at=self._time.now()))
+            self._book.change(partial(sealed_off, steps=drained, outs=outs, at=self._time.now()))
             out += self.destroy(drained)
         return out
 
     def _stay(self, step: Step, why: str) -> None:
-        self._book.change(partial(_stays, name=step.name, why=why, at=self._time.now()))
+        self._book.change(partial(stays, name=step.name, why=why, at=self._time.now()))
 
     def _drained(self, record: Record) -> bool:
-        waited = self._time.now() - (record.out or self._time.now())
+        if not is_away(record):
+            return False
+        waited = self._time.now() - (record.away or self._time.now())
         patience = self._deployment.drain
         for balancer in self._world.balancers:
             if waited >= (balancer.drain_seconds if patience is None else patience):
@@ -180,7 +200,7 @@ class Deeds:
             elif answer[0] != 0:
                 told[name] = f"shutdown hook ended with {answer[0]}: {answer[1][-200:]}"
         if told:
-            self._book.change(partial(_noting, told=told))
+            self._book.change(partial(noting, told=told))
 
     # Destroy
 
@@ -254,33 +274,6 @@ class Deeds:
         if isinstance(answer, Doubtful | TimeoutError):
             return Done(step, Outcome.UNKNOWN, str(answer) or "no answer in time")
         return Done(step, Outcome.FAILED, str(answer) or type(answer).__name__)
-
-
-def _noting(share: Share, told: Mapping[str, str]) -> Share:
-    """With this evidence, where the record is still there: `release` may have taken it out meanwhile."""
-    return share.with_records(replace(share.records[n], evidence=t) for n, t in told.items() if n in share.records)
-
-
-def _sealed(share: Share, steps: Sequence[Step], outs: Mapping[str, Instant | None], at: Instant) -> Share:
-    """Drained ones as deleting, which is final; only in the very removal that drained, and not if protected since."""
-    leaving = [(s, share.records[s.name]) for s in steps if s.name in share.records]
-    return share.with_records(
-        r.into(State.DELETING, at, s.reason)
-        for s, r in leaving
-        if r.state is State.DRAINING and r.out is not None and r.out == outs[r.name] and not r.is_protected(at)
-    )
-
-
-def _stays(share: Share, name: str, why: str, at: Instant) -> Share:
-    """It is up again, and its removal was none."""
-    record = share.records.get(name)
-    if record is None or record.state is not State.DRAINING or record.out is None:
-        return share
-    removals = list(share.removals)
-    if record.out in removals:
-        removals.remove(record.out)
-    up = record.into(State.UP, at, why, out=None)
-    return replace(share.with_records([up]), removals=tuple(removals))
 
 
 def member_of(record: Record, deployment: Deployment) -> Member | None:

@@ -16,6 +16,7 @@ from autoscaler.observe import Wish
 from autoscaler.outcome import Report
 from autoscaler.roll import Roll, read_roll
 from autoscaler.server import Server
+from autoscaler.tenancy import elsewhere, tenancy_of
 from autoscaler.world import World
 from utilities.errors import DocumentFault, Trouble, Unreachable
 from utilities.instant import to_text
@@ -67,8 +68,11 @@ class Errand:
         return Deeds(self.world, self.deployment, own.book, self.time, gate, self.tell)
 
     def roll(self) -> Roll:
-        """All shares, this node's own first, and all nodes."""
-        return read_roll(self.world.store, self.time, self.node.ordinal)
+        """All shares, this node's own first, and all nodes. DocumentFault when webservers are rented elsewhere."""
+        roll = read_roll(self.world.store, self.time, self.node.ordinal)
+        if told := elsewhere(roll.shares, tenancy_of(self.deployment, self.world.provider.traits)):
+            raise DocumentFault("deployment.yaml", [told])
+        return roll
 
     @property
     def me(self) -> str:

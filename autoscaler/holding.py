@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from autoscaler.book import Book, StoreClock
 from autoscaler.builds import Builds
@@ -12,6 +13,7 @@ from autoscaler.gate import Gate
 from autoscaler.node import Node
 from autoscaler.server import Server
 from autoscaler.share import Share
+from autoscaler.tenancy import tenancy_of
 from autoscaler.turn import Turn
 from autoscaler.webserver import COMING, State
 from autoscaler.world import World
@@ -21,10 +23,11 @@ __all__ = ["Holding", "blank_share"]
 _IN_FLIGHT = COMING | {State.DELETING}
 
 
-def blank_share(node: Node, number: int | None = None) -> Share:
+def blank_share(node: Node, number: int | None = None, tenancy: str = "") -> Share:
     """A share of this node's, its own unless a number is given, before it was ever written."""
     k = node.ordinal
-    return Share(share=number or k, holder=k, machine=node.machine, host=node.host, version=node.version)
+    mine = Share(share=number or k, holder=k, machine=node.machine, host=node.host, version=node.version)
+    return replace(mine, tenancy=tenancy)
 
 
 class Holding:
@@ -42,7 +45,8 @@ class Holding:
         posted: dict[str, Server | Exception],
     ) -> None:
         self.number = number
-        self.book = Book(world.store, time, blank_share(node, number), begun)
+        tenancy = tenancy_of(deployment, world.provider.traits)
+        self.book = Book(world.store, time, blank_share(node, number, tenancy), begun)
         self.gate = Gate(world.store, time, self.book)
         self.deeds = Deeds(world, deployment, self.book, time, self.gate, tell)
         builds = Builds(world, deployment, self.book, time, self.gate, posted)

@@ -55,7 +55,7 @@ class Reconciling:
                 for record in share.records.values():
                     if self._differs(record, admitted) is not None:
                         out += self._put_right(balancer, share.share, record.name, admitted)
-            out += self._strangers(shares, fleet, admitted)
+            out += self._strangers(balancer, shares, fleet, admitted)
         return out
 
     def _differs(self, record: Record, admitted: Mapping[str, Member]) -> Kind | None:
@@ -83,7 +83,7 @@ class Reconciling:
             return []
         if kind is Kind.WITHDRAW:
             why = f"{balancer.name} still had it"
-            return [self._deeds.withdraw(Step(kind, name, why, healing=True), sealed=record.state in _SEALED)]
+            return [self._deeds.withdraw(Step(kind, name, why, healing=True), record.state in _SEALED, (balancer,))]
         step = Step(kind, name, f"{balancer.name} lacked it", healing=True)
         wanted = member_of(record, self._deployment)
         try:
@@ -95,11 +95,11 @@ class Reconciling:
         if after is None or self._out(after):
             # A Cycle writes `out`, then withdraws; where both fell before our admit, it is ours to undo.
             why = "its removal was made sure meanwhile"
-            return [self._deeds.withdraw(Step(Kind.WITHDRAW, name, why, healing=True))]
+            return [self._deeds.withdraw(Step(Kind.WITHDRAW, name, why, healing=True), False, (balancer,))]
         return [Done(step, Outcome.DONE)]
 
     def _strangers(
-        self, shares: tuple[Share, ...], fleet: Fleet | None, admitted: Mapping[str, Member]
+        self, balancer: Balancer, shares: tuple[Share, ...], fleet: Fleet | None, admitted: Mapping[str, Member]
     ) -> list[Done]:
         """Names of our pool that no record knows and the listing does not show: nobody is there."""
         if fleet is None:
@@ -111,7 +111,7 @@ class Reconciling:
         # Created and admitted since we read the shares, it is no stranger: its own share is asked once more.
         gone = [n for n, p in ours.items() if n not in known and self._now(p.share, n) is None]
         steps = [Step(Kind.WITHDRAW, n, why, healing=True) for n in gone]
-        return [self._deeds.withdraw(step, sealed=True) for step in steps]
+        return [self._deeds.withdraw(step, True, (balancer,)) for step in steps]
 
 
 def same_member(one: Member | None, other: Member) -> bool:

@@ -67,6 +67,7 @@ class Traits:
     create_token: bool = False
     knows_host_key: bool = False
     relabels: bool = True  # False: the label that a server was made with stays as it is
+    place: str = ""  # where alone it sees Servers, such as a zone: their ids mean nothing in another
 
     @property
     def settle(self) -> float:

@@ -58,6 +58,7 @@ class Share:
     brake: Brake | None = None
     removals: tuple[Instant, ...] = ()  # when a removal, for any cause, was made sure
     shunned: Mapping[str, Shun] = field(default_factory=dict)  # by Offer.key; see offer.py
+    tenancy: str = ""  # where its webservers are rented; see tenancy.py
     version: str = ""  # of the program that wrote it
     format: int = FORMAT
 

@@ -81,7 +81,9 @@ class Treatment:
                 why = fate.told or fate.record.reason
                 done = self._deeds.withdraw(Step(Kind.WITHDRAW, name, why, healing=True))
                 self._done.append(done)
-                if done.outcome is not Outcome.DONE:
+                # With several, those that could be asked have let it go: the others follow from a Round.
+                partly = done.outcome is Outcome.UNKNOWN and len(self._world.balancers) > 1
+                if done.outcome is not Outcome.DONE and not partly:
                     refused.add(name)
         return refused
 

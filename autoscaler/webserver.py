@@ -77,6 +77,7 @@ class Record:
     pin: str | None = None  # "<type> <base64>": the host key it must show
     left: Instant | None = None  # since when the outcome of its create is in doubt
     out: Instant | None = None  # a removal that passed the second look
+    away: Instant | None = None  # since when, in the removal of `out`, every Balancer has sent nobody there
     asked: Instant | None = None  # when the Provider accepted its deletion
     withdrawn: bool = False  # visitors are kept away though it is up
     strikes: int = 0  # consecutive Rounds in which serving and again failed

@@ -215,10 +215,14 @@ def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
 
 
 def _provider(ask: Ask, deployment: Deployment, store: Store, opened: list[Provider]) -> Iterator[Check]:
+    from autoscaler.amend import read_shares
+    from autoscaler.tenancy import elsewhere, tenancy_of
     from helperscripts.ordering import looks
 
     provider = wiring.provider(ask.settings, deployment)
     opened.append(provider)
+    if strange := elsewhere(read_shares(store), tenancy_of(deployment, provider.traits)):
+        yield Check("provider", Found.BAD, strange, 3)
     for what, told in looks(provider, deployment, store):
         yield from _tried(what, partial(_checks, what, told))
 

@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from autoscaler.amend import amend, read_shares
-from autoscaler.ports import Store
+from autoscaler.deployment import Deployment
+from autoscaler.ports import Provider, Store
 from autoscaler.share import Share
+from autoscaler.tenancy import elsewhere, tenancy_of
 from autoscaler.webserver import Record, State
-from utilities.errors import AskerErred, HeldElsewhere
+from utilities.errors import AskerErred, DocumentFault, HeldElsewhere
 
 __all__ = ["Roster", "change_record", "near", "roster"]
 
@@ -56,6 +58,12 @@ class Roster:
 def roster(store: Store) -> Roster:
     """As the Store has it now. StoreUnreachable, DocumentFault."""
     return Roster(read_shares(store))
+
+
+def refuse_elsewhere(shares: Iterable[Share], deployment: Deployment, provider: Provider) -> None:
+    """DocumentFault while webservers on record are rented at another provider than the Deployment says."""
+    if told := elsewhere(shares, tenancy_of(deployment, provider.traits)):
+        raise DocumentFault("deployment.yaml", [told])
 
 
 def near(word: str, known: Iterable[tuple[str, str | None]]) -> str:

@@ -10,6 +10,7 @@ from autoscaler.book import StoreClock
 from autoscaler.ports import Balancer, Clock, Member, Provider, Store
 from autoscaler.server import Price, Server
 from autoscaler.share import Share, number_of, read_share
+from autoscaler.tenancy import elsewhere, tenancy_of
 from helperscripts.entries import entries
 from helperscripts.inventory import Finding, Seen, findings, priced
 from utilities.errors import Trouble
@@ -54,6 +55,9 @@ def take_stock(
     time = StoreClock(clock)
     servers = reading.tried("the provider's servers", provider.list)
     shares, whole = _shares(store, time, reading)
+    if told := elsewhere(shares, tenancy_of(deployment, provider.traits)):
+        reading.reasons.append(f"deployment.yaml: {told}")
+        servers = None
     left = reading.tried("what is left over at the provider", provider.leftovers)
     admitted: dict[str, tuple[Member, ...]] = {}
     for balancer in balancers:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from helperscripts.verb import Verb, asks
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.observe import Wish
+    from autoscaler.ports import Provider
     from autoscaler.server import Server
     from autoscaler.share import Share
     from autoscaler.webserver import Record
@@ -44,13 +46,14 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
     from autoscaler.book import StoreClock
     from autoscaler.observe import read_wish
     from helperscripts import wiring
-    from helperscripts.roster import roster
+    from helperscripts.roster import refuse_elsewhere, roster
 
     deployment = ask.deployment
     time = StoreClock(wiring.clock())
     wish = read_wish(ask.store, deployment, time)
     known = roster(ask.store)
     provider = wiring.provider(ask.settings, deployment)
+    refuse_elsewhere(known.shares, deployment, provider)
     servers = provider.list(everything=True)
     server = _one(machine, servers)
     held = _held(known, server)
@@ -61,7 +64,7 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
             provider.label(server.id, deployment.pool)  # says why not; recorded, it would be served without a label
         _refuse(server, deployment, known, servers, wish)
         number = _chosen(known, server, share, wish, deployment)
-        record, again = _recorded(ask, number, server, deployment, time.now(), protect), False
+        record, again = _recorded(ask, number, server, provider, time.now(), protect), False
         _look_again(ask, number, record, server, deployment, servers, wish)
     if server.pool != deployment.pool:
         provider.label(server.id, deployment.pool)
@@ -197,14 +200,16 @@ def _lack(share: Share, wish: Wish) -> int:
 
 
 def _recorded(
-    ask: Ask, number: int, server: Server, deployment: Deployment, now: Instant, protect: bool
+    ask: Ask, number: int, server: Server, provider: Provider, now: Instant, protect: bool
 ) -> Record:
     """Written before the label is set: a crash in between leaves a record whose label a second `adopt` sets."""
     from autoscaler.amend import amend
+    from autoscaler.tenancy import tenancy_of
     from autoscaler.webserver import Record, State
     from helperscripts.moment import ENDLESS
     from utilities.instant import Instant
 
+    deployment = ask.deployment
     # Until it has had the time to become ready it must not be taken for one too many.
     grace = Instant(now + deployment.rules.booting + 600.0)
     record = Record(
@@ -225,7 +230,10 @@ def _recorded(
     )
 
     def edit(share: Share) -> Share:
-        return share if _there(share, record) else share.with_records([record])
+        if _there(share, record):
+            return share
+        here = share.tenancy if share.billable else tenancy_of(deployment, provider.traits)
+        return replace(share.with_records([record]), tenancy=here)
 
     amend(ask.store, number, edit)
     return record

@@ -175,7 +175,7 @@ def _settle(ask: Ask, name: str, dry_run: bool, yes: bool) -> int:
     from autoscaler.share import key_of
     from autoscaler.webserver import State
     from helperscripts import wiring
-    from helperscripts.roster import roster
+    from helperscripts.roster import refuse_elsewhere, roster
     from helperscripts.settlement import refuse_listed, refuse_settled, settle
 
     known = roster(ask.store)
@@ -191,6 +191,7 @@ def _settle(ask: Ask, name: str, dry_run: bool, yes: bool) -> int:
         return 0
     refuse_settled(record)
     provider = wiring.provider(ask.settings, ask.deployment)
+    refuse_elsewhere([found[0]], ask.deployment, provider)
     refuse_listed(provider, name)
     if dry_run:
         sentence = f"{name} would be given up: it would no longer count, and should it appear, it would be destroyed"

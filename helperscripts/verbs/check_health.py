@@ -105,13 +105,16 @@ def _listed(
     ask: Ask, deployment: Deployment, records: list[Record]
 ) -> Mapping[str, dict[RungName, Reading]]:
     """The lowest rung, from the Provider; unknown, with the reason, when it cannot be asked."""
+    from autoscaler.amend import read_shares
     from autoscaler.climb import listed
     from autoscaler.fleet import Fleet
     from autoscaler.reading import RungName
     from helperscripts import wiring
+    from helperscripts.roster import refuse_elsewhere
 
     try:
         provider = wiring.provider(ask.settings, deployment)
+        refuse_elsewhere(read_shares(ask.store), deployment, provider)
         servers = provider.list()
         here = {s.id for s in servers}
         absent = tuple(r.id for r in records if r.id and r.id not in here and provider.get(r.id) is None)

@@ -33,6 +33,7 @@ def command(ask: Ask, webserver: str) -> None:
 
     It keeps running and costing. The last one that has visitors is not released.
     """
+    from autoscaler.tenancy import elsewhere, tenancy_of
     from helperscripts import wiring
     from helperscripts.roster import change_record, roster
 
@@ -52,12 +53,14 @@ def command(ask: Ask, webserver: str) -> None:
         # The record first: from now on no node acts on it. Killed here, a second `release` does the rest.
         change_record(ask.store, share.share, name, _taken_out)
     _put_out(name, balancers)
-    if id is not None:
+    notes = ["the next cycle builds another in its place, unless you say `adjust-scaling -1`"]
+    if found is not None and elsewhere([found[0]], tenancy_of(deployment, provider.traits)):
+        notes.insert(0, f"its label stays on: it is rented at {found[0].tenancy}, where deployment.yaml asks nobody")
+    elif id is not None:
         provider.label(id, None)
     sentence = f"{name} is released: it keeps running, without visitors, and no node knows it any more"
-    note = "the next cycle builds another in its place, unless you say `adjust-scaling -1`"
-    ask.say(f"{sentence}. Note: {note}")
-    ask.answer({"sentence": sentence, "name": name, "id": id, "notes": [note]})
+    ask.say(". ".join([sentence, *(f"Note: {note}" for note in notes)]))
+    ask.answer({"sentence": sentence, "name": name, "id": id, "notes": notes})
 
 
 def _taken_out(record: Record) -> Record | None:

@@ -55,7 +55,7 @@ class AwsProvider(Untold):
     """One pool in one region of one account. No quota is told: EC2 counts processors of families, not machines."""
 
     def __init__(self, pool: str, clients: Clients, region: str, site: Site) -> None:
-        self.pool, self.region, self.traits = pool, region, TRAITS
+        self.pool, self.region, self.traits = pool, region, replace(TRAITS, place=region)
         self._clients, self._clock = clients, site.clock
         path = site.state / "host-keys" / f"aws-{region}-{pool}.json" if site.state is not None else None
         self._keys = HostKeys(self._ask, path)

@@ -57,7 +57,7 @@ class DockerProvider(Untold):
     def __init__(
         self, engine: Engine, pool: str, clock: Clock, keys: HostKeys, ports: Ports | None = None, publish: str = ""
     ) -> None:
-        self.traits, self.pool = TRAITS, pool
+        self.traits, self.pool = replace(TRAITS, place=engine.host), pool
         self._engine, self._clock, self._keys, self._ports, self._publish = engine, clock, keys, ports, publish
 
     # --- questions ---

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from autoscaler.ports import Refused
@@ -66,9 +67,8 @@ _PRICE = re.compile(r"[0-9]{1,4}(\.[0-9]+)?")
 class ExoscaleProvider:
     """The instances of one zone that bear our pool's label. `prices`: what an hour of a size costs, by its user."""
 
-    traits = TRAITS
-
     def __init__(self, api: Api, pool: str, zone: str, prices: Mapping[str, Price]) -> None:
+        self.traits = replace(TRAITS, place=zone)
         self._api, self._pool, self._zone, self._prices = api, pool, zone, prices
         self._offers = ExoscaleOffers(api, zone)
 

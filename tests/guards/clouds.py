@@ -17,6 +17,23 @@ DNS = "tests/providerscripts/dns/test_balancer.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
     Guard(
+        "what is rented elsewhere is not judged here",
+        "Another vendor, or another zone, says of every id that it is gone: all would be built anew, and the others "
+        "paid for unseen.",
+        "autoscaler/errand.py",
+        "if told := elsewhere(",
+        'if told := "" and elsewhere(',
+        ("tests/autoscaler/test_tenancy.py::test_nothing_is_built_or_struck_out_for_what_is_rented_elsewhere",),
+    ),
+    Guard(
+        "a share that is taken over stays where it is rented",
+        "Who takes it would write his own provider over that of its webservers.",
+        "autoscaler/book.py",
+        "if share.billable and share.tenancy:",
+        "if share.billable and share.tenancy and False:",
+        ("tests/autoscaler/test_tenancy.py::test_a_book_never_moves_what_is_rented",),
+    ),
+    Guard(
         "a kept listing is as old as it says",
         "What a node's processes share counts from when it was begun, not from when it was read.",
         "autoscaler/observe.py",

@@ -86,7 +86,7 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "a removal that was none is given back",
         "It does not count against the limit on removals.",
-        "autoscaler/deeds.py",
+        "autoscaler/removal.py",
         "        removals.remove(record.out)\n",
         "        pass\n",
         (MORE + "a_removal_that_was_none_is_given_back",),
@@ -94,7 +94,7 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "only the very removal that drained is sealed",
         "One taken back and said again meanwhile begins anew.",
-        "autoscaler/deeds.py",
+        "autoscaler/removal.py",
         "r.out is not None and r.out == outs[r.name] and not",
         "not",
         (ATTACKS + "a_removal_said_again_is_not_carried_on_by_an_older_process",),
@@ -110,7 +110,7 @@ ERRANDS: tuple[Guard, ...] = (
     Guard(
         "protected as it is sealed",
         "The swap that seals sees a protection that came at the last moment.",
-        "autoscaler/deeds.py",
+        "autoscaler/removal.py",
         " and not r.is_protected(at)\n",
         "\n",
         (MORE + "who_is_protected_as_it_is_sealed_is_not",),

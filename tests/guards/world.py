@@ -6,6 +6,7 @@ from tests.guards.guard import Guard
 
 __all__ = ["WORLD"]
 
+SEVERAL = "tests/autoscaler/test_several_balancers.py::test_"
 ORDER = "tests/autoscaler/test_guard_order.py::test_"
 RACE = "tests/autoscaler/test_guard_race.py::test_"
 MORE = "tests/autoscaler/test_guard_more.py::test_"
@@ -27,9 +28,9 @@ WORLD: tuple[Guard, ...] = (
         "seal before destroy",
         "`deleting` is in the Store before the end of a drained one is asked for.",
         "autoscaler/deeds.py",
-        "            self._book.change(partial(_sealed, steps=drained,",
+        "            self._book.change(partial(sealed_off, steps=drained,",
         "            for one in leaving:\n                self._world.provider.delete(one.id or '')\n"
-        "            self._book.change(partial(_sealed, steps=drained,",
+        "            self._book.change(partial(sealed_off, steps=drained,",
         (ORDER + "the_record_is_in_the_store_before_the_deed",),
     ),
     Guard(
@@ -89,20 +90,51 @@ WORLD: tuple[Guard, ...] = (
         (ORDER + "destroyed_is_by_id",),
     ),
     Guard(
-        "only up when every balancer read it back",
-        "A Balancer that does not have it keeps it ready, not up.",
+        "a drain begins when every balancer has let go",
+        "As long as one had it its visitors came: it is not destroyed under them.",
         "autoscaler/deeds.py",
-        "            except (BalancerUnreachable, Refused) as err:\n"
-        '                return Done(step, Outcome.UNKNOWN, f"{balancer.name}: {err}")\n        at = ',
-        "            except (BalancerUnreachable, Refused):\n                continue\n        at = ",
-        (ORDER + "up_only_when_every_balancer_has_it",),
+        "waited = self._time.now() - (record.away or",
+        "waited = self._time.now() - (record.out or",
+        (SEVERAL + "a_drain_begins_when_the_last_balancer_has_let_go",),
+    ),
+    Guard(
+        "who said that it drains meant this removal",
+        "One that was taken back and said again drains anew.",
+        "autoscaler/removal.py",
+        "return leaving and record.away is not None and record.away >= (record.out or 0.0)",
+        "return leaving and record.away is not None",
+        (SEVERAL + "a_removal_said_again_drains_again",),
+    ),
+    Guard(
+        "a balancer that cannot be asked keeps no visitor at another",
+        "An ill one goes from all that can be asked, whatever their order.",
+        "autoscaler/deeds.py",
+        "                trouble = trouble or err\n                continue\n",
+        "                raise\n",
+        (SEVERAL + "an_ill_one_goes_from_those_that_can_be_asked",),
+    ),
+    Guard(
+        "one that is out of some balancers stays out",
+        "It is UP and ill: the Round that took it out would at once put it back.",
+        "autoscaler/treatment.py",
+        "partly = done.outcome is Outcome.UNKNOWN and len(self._world.balancers) > 1",
+        "partly = False",
+        (SEVERAL + "an_ill_one_goes_from_those_that_can_be_asked",),
+    ),
+    Guard(
+        "only up when a balancer read it back",
+        "While no Balancer has it, it is ready, not up.",
+        "autoscaler/deeds.py",
+        "if lacking and len(lacking) == len(self._world.balancers):",
+        "if False:",
+        (ORDER + "up_only_when_a_balancer_has_it",),
     ),
     Guard(
         "the last admitted is never withdrawn: asked so",
         "The core asks every Balancer to leave one.",
         "autoscaler/deeds.py",
-        "if not balancer.withdraw(step.name, 1):",
-        "if not balancer.withdraw(step.name, 0):",
+        "away = balancer.withdraw(step.name, 1)\n            except",
+        "away = balancer.withdraw(step.name, 0)\n            except",
         (FAILURES + "the_last_admitted_one_is_never_withdrawn",),
     ),
     Guard(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from autoscaler.deployment import Adapter
 from autoscaler.ports import BalancerUnreachable, Doubtful
 from autoscaler.webserver import State
+from providerscripts.servers.memory import MemoryProvider
 from tests.helperscripts.desk import at_rig, call
 from tests.worlds.memory import Rig
 
@@ -115,6 +118,24 @@ def test_a_cycle_that_seals_it_meanwhile_wins(rig: Rig) -> None:
     assert "is being destroyed already" in said.err
     assert rig.share().records[name].state is State.DELETING
     assert name in [m.name for m in admitted()]
+
+
+def test_one_that_is_rented_elsewhere_goes_without_its_label_taken_off(rig: Rig) -> None:
+    name, other = rig.up
+    before, rig.provider = rig.provider, MemoryProvider(rig.clock, "web", rig.provider.traits)
+    rig.deployment = replace(rig.deployment, provider=Adapter("other"))
+    for argv in (("plan",), ("adopt", other), ("audit", "--settle", name)):
+        assert call(*argv).code in (2, 3)
+    said = call("audit")
+    assert said.code == 4
+    assert "2 webservers on record are rented at memory, and this says other" in said.out + said.err
+    assert "strikes it out" not in said.out
+    said = call("release", name)
+    assert said.code == 0, said.err
+    assert "its label stays on: it is rented at memory" in said.out
+    assert rig.provider.calls["label"] == 0
+    assert before.machine(name).pool == "web"  # type: ignore[union-attr]
+    assert list(rig.share().records) == [other]
 
 
 def test_an_unknown_name_names_the_near(rig: Rig) -> None:
