@@ -131,6 +131,7 @@ class Deeds:
         """Carry sure removals on: withdrawn, then drained, then sealed as deleting and destroyed. Never waits."""
         out: list[Done] = []
         away: list[Step] = []
+        drains: dict[str, float] = {}
         for step in steps:
             record = self._book.share.records.get(step.name)
             if record is None or record.state is not State.DRAINING or record.out is None:
@@ -142,6 +143,8 @@ class Deeds:
                 continue
             try:
                 self._keep_away(step)
+                # Asked of the one that let it go: who comes later may not know how long its entry was valid.
+                drains[step.name] = max((b.drain_seconds for b in self._world.balancers), default=0.0)
             except (_LastOne, SwitchedOff, BalancerUnreachable, Refused) as err:
                 if isinstance(err, _LastOne):
                     self._stay(step, "it is the last admitted one")
@@ -149,9 +152,8 @@ class Deeds:
                 out.append(Done(step, Outcome.UNKNOWN if unknown else Outcome.REFUSED, str(err)))
                 continue
             away.append(step)
-        names = [s.name for s in away]
         if away:  # from now on it drains: while a Balancer still had it, its visitors came
-            self._book.change(partial(let_go, names=names, at=self._time.now()))
+            self._book.change(partial(let_go, drains=drains, at=self._time.now()))
         records = self._book.share.records
         drained = [s for s in away if s.name in records and self._drained(records[s.name])]
         out += [Done(s, Outcome.DONE, "draining") for s in away if s not in drained]
@@ -171,10 +173,9 @@ class Deeds:
         if not is_away(record):
             return False
         waited = self._time.now() - (record.away or self._time.now())
-        patience = self._deployment.drain
+        if waited >= (record.drain if self._deployment.drain is None else self._deployment.drain):
+            return True
         for balancer in self._world.balancers:
-            if waited >= (balancer.drain_seconds if patience is None else patience):
-                continue
             try:
                 running = balancer.connections(record.name)
             except BalancerUnreachable:

@@ -27,12 +27,11 @@ def is_away(record: Record) -> bool:
     return leaving and record.away is not None and record.away >= (record.out or 0.0)
 
 
-def let_go(share: Share, names: Sequence[str], at: Instant) -> Share:
-    """With since when every Balancer has let these go."""
-    leaving = [share.records[n] for n in names if n in share.records]
-    return share.with_records(
-        replace(r, away=at) for r in leaving if r.state is State.DRAINING and r.out is not None and not is_away(r)
-    )
+def let_go(share: Share, drains: Mapping[str, float], at: Instant) -> Share:
+    """With since when every Balancer has let these go, and how many seconds each drains."""
+    leaving = [share.records[n] for n in drains if n in share.records]
+    leaving = [r for r in leaving if r.state is State.DRAINING and r.out is not None and not is_away(r)]
+    return share.with_records(replace(r, away=at, drain=drains[r.name]) for r in leaving)
 
 
 def sealed_off(share: Share, steps: Sequence[Step], outs: Mapping[str, Instant | None], at: Instant) -> Share:

@@ -78,6 +78,7 @@ class Record:
     left: Instant | None = None  # since when the outcome of its create is in doubt
     out: Instant | None = None  # a removal that passed the second look
     away: Instant | None = None  # since when, in the removal of `out`, every Balancer has sent nobody there
+    drain: float = 0.0  # seconds from `away` that the Balancers then said their visitors may still come
     asked: Instant | None = None  # when the Provider accepted its deletion
     withdrawn: bool = False  # visitors are kept away though it is up
     strikes: int = 0  # consecutive Rounds in which serving and again failed

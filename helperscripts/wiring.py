@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -200,7 +201,18 @@ def balancers(settings: Settings, deployment: Deployment) -> tuple[Balancer, ...
     from providerscripts.fence import FencedBalancer
 
     site = _site(settings)
-    return tuple(FencedBalancer(catalogue.build_balancer(b.name, b.options, site)) for b in deployment.balancers)
+    built = [(b.name, catalogue.build_balancer(b.name, b.options, site)) for b in deployment.balancers]
+    names = Counter(str(balancer.name) for _, balancer in built)
+    seen: Counter[str] = Counter()
+    out = []
+    for vendor, balancer in built:
+        name = str(balancer.name)
+        if names[name] > 1:  # one DNS name at two vendors: sentences and `audit` must tell them apart
+            name = f"{name} ({vendor})"
+            seen[name] += 1
+            name += f" {seen[name]}" if seen[name] > 1 else ""
+        out.append(FencedBalancer(balancer, name, clock()))
+    return tuple(out)
 
 
 def _site(settings: Settings) -> Site:

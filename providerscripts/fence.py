@@ -11,13 +11,24 @@ import math
 from collections.abc import Callable
 from typing import TypeVar
 
-from autoscaler.ports import Balancer, BalancerUnreachable, Doubtful, Member, Provider, ProviderUnreachable, Refused
+from autoscaler.ports import (
+    Balancer,
+    BalancerUnreachable,
+    Clock,
+    Doubtful,
+    Member,
+    Provider,
+    ProviderUnreachable,
+    Refused,
+)
 from autoscaler.server import Leftover, Order, Price, Quota, Server, Traits
+from utilities.clock import SystemClock
 from utilities.errors import Trouble, Unreachable
 
 __all__ = ["FencedBalancer", "FencedProvider"]
 
 T = TypeVar("T")
+_LONG = 5.0  # seconds without an answer, after which a Balancer is left alone for twice as long
 
 
 class FencedProvider:
@@ -92,11 +103,17 @@ class FencedProvider:
 
 
 class FencedBalancer:
-    """`name` is the Balancer's own, by which people know it. Otherwise as the Balancer within."""
+    """`name` is the Balancer's own, by which people know it, unless another is given. Otherwise as the one within.
 
-    def __init__(self, balancer: Balancer) -> None:
+    One that was long silent is not asked again at once: a run asks for each webserver, and its other Balancers would
+    wait as often.
+    """
+
+    def __init__(self, balancer: Balancer, name: str = "", clock: Clock | None = None) -> None:
         self._within = balancer
-        self.name = str(balancer.name)
+        self.name = name or str(balancer.name)
+        self._clock = clock or SystemClock()
+        self._silent: tuple[str, float] | None = None  # what was said of it, and until when (monotonic) it is left
 
     @property
     def drain_seconds(self) -> float:
@@ -128,6 +145,17 @@ class FencedBalancer:
         self._asked("forget", lambda: self._within.forget(name))
 
     def _asked(self, verb: str, question: Callable[[], T]) -> T:
+        began = self._clock.monotonic()
+        if self._silent is not None and began < self._silent[1]:
+            raise BalancerUnreachable(self._silent[0])
+        try:
+            return self._answered(verb, question)
+        except BalancerUnreachable as err:
+            now = self._clock.monotonic()
+            self._silent = (str(err), now + 2.0 * (now - began)) if now - began >= _LONG else None
+            raise
+
+    def _answered(self, verb: str, question: Callable[[], T]) -> T:
         try:
             return question()
         except (BalancerUnreachable, Refused):

@@ -98,6 +98,14 @@ WORLD: tuple[Guard, ...] = (
         (SEVERAL + "a_drain_begins_when_the_last_balancer_has_let_go",),
     ),
     Guard(
+        "who takes it out says how long it drains",
+        "A later process does not know for how long the entry that it took out may be remembered.",
+        "autoscaler/deeds.py",
+        "record.drain if self._deployment.drain is None",
+        "max(b.drain_seconds for b in self._world.balancers) if self._deployment.drain is None",
+        (SEVERAL + "how_long_it_drains_was_said_when_it_went",),
+    ),
+    Guard(
         "who said that it drains meant this removal",
         "One that was taken back and said again drains anew.",
         "autoscaler/removal.py",
@@ -107,11 +115,11 @@ WORLD: tuple[Guard, ...] = (
     ),
     Guard(
         "a balancer that cannot be asked keeps no visitor at another",
-        "An ill one goes from all that can be asked, whatever their order.",
+        "One that leaves goes from all that can be asked, whatever their order.",
         "autoscaler/deeds.py",
         "                trouble = trouble or err\n                continue\n",
         "                raise\n",
-        (SEVERAL + "an_ill_one_goes_from_those_that_can_be_asked",),
+        (SEVERAL + "a_leaving_one_goes_from_those_that_can_be_asked",),
     ),
     Guard(
         "one that is out of some balancers stays out",

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from autoscaler.deployment import Adapter
 from autoscaler.ports import (
     Balancer,
     BalancerUnreachable,
@@ -19,6 +22,8 @@ from autoscaler.ports import (
 )
 from autoscaler.server import Order, Price, Traits
 from autoscaler.webserver import State
+from helperscripts import wiring
+from helperscripts.settings import Settings
 from providerscripts import catalogue
 from providerscripts.fence import FencedBalancer, FencedProvider
 from providerscripts.site import Site
@@ -115,6 +120,63 @@ def test_a_price_that_nobody_can_pay_is_none(price: Price) -> None:
 def test_one_without_traits_is_not_opened() -> None:
     with pytest.raises(ProviderUnreachable, match="provider theirs: traits broke"):
         provider(Answering(None))
+
+
+class Slow:
+    """A Balancer that cannot be asked, and takes its time to say so."""
+
+    name, drain_seconds = "slow", 1.0
+
+    def __init__(self, clock: ToldClock, seconds: float) -> None:
+        self.clock, self.seconds, self.asked = clock, seconds, 0
+
+    def __getattr__(self, _: str) -> Any:
+        def call(*_: object) -> tuple[Member, ...]:
+            self.asked += 1
+            self.clock.sleep(self.seconds)
+            if self.seconds:
+                raise BalancerUnreachable("no answer")
+            return ()
+
+        return call
+
+
+def test_a_balancer_that_was_long_silent_is_left_alone_for_a_while() -> None:
+    clock = ToldClock()
+    within = Slow(clock, 25.0)
+    balancer = FencedBalancer(cast(Balancer, within), clock=clock)
+    for ask in BALANCING[:5] * 3:
+        with pytest.raises(BalancerUnreachable, match="no answer"):
+            ask(balancer)
+    assert within.asked == 1
+    clock.sleep(50.0)
+    within.seconds = 0.0
+    assert balancer.admitted() == ()
+
+
+def test_one_that_fails_at_once_is_asked_again() -> None:
+    clock = ToldClock()
+    within = Slow(clock, 1.0)
+    balancer = FencedBalancer(cast(Balancer, within), clock=clock)
+    for _ in range(3):
+        with pytest.raises(BalancerUnreachable):
+            balancer.admitted()
+    assert within.asked == 3
+
+
+def test_two_balancers_of_one_name_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_TOKEN", "secret-of-a")
+    entry = {"zone": "example.com", "record": "www", "token_env": "A_TOKEN"}
+    names = ("hetzner", "linode", "linode", "digitalocean")
+    last = {**entry, "as": "elsewhere"}
+    deployment = replace(
+        Rig().deployment,
+        balancers=tuple(Adapter(n, entry if n != "digitalocean" else last) for n in names),
+    )
+    found = wiring.balancers(Settings(state=tmp_path), deployment)
+    assert [b.name for b in found] == [
+        "www.example.com (hetzner)", "www.example.com (linode)", "www.example.com (linode) 2", "elsewhere",
+    ]  # fmt: skip
 
 
 def test_words_of_the_port_pass_as_they_are() -> None:
