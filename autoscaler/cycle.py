@@ -79,6 +79,7 @@ class _Cycle(Errand):
         super().__init__(world, deployment, node, tell)
         self.turns: dict[int, list[Turned]] = {}  # of each share served, in their order
         self.same: dict[str, Instant] = {}
+        self.noted: dict[int, object] = {}  # what the Journal last has of each share
         self.handover = Handover(self)
         self.debt = Debt(self)
         self.beaten = 0.0
@@ -283,14 +284,17 @@ class _Cycle(Errand):
         return [*parts, *deeds_of(done)]
 
     def remember(self, holding: Holding, turned: Turned, roll: Roll) -> None:
-        """A Journal object when a decision differs from the last one, or something was done."""
+        """A Journal object when a decision differs from the last one, or something was done, and not the same again:
+        a removal that drains is carried on at each poll."""
         first = len(self.turns[holding.number]) == 1
         again = self.heart.digests.get(self.digest_key(holding.number)) == digest_of(turned)
         same = first and again and self.heart.codes.get("cycle", 0) in (0, 6)
-        if turned.done or (first and not same):
+        now = (digest_of(turned), turned.done)
+        new = turned.done and self.noted.get(holding.number) != now
+        self.noted[holding.number] = now
+        if new or (first and not same):
             ages = {str(s.share.share): round(s.age, 3) for s in roll.standings}
             entry = {**turned.entry(), "ages": ages, "lease": self.deployment.lease}
-            sentence = "; ".join(self.told_of([turned]))
-            self.write({"sentence": sentence, "turns": [entry]})
+            self.write({"sentence": "; ".join(self.told_of([turned])), "turns": [entry]})
         if holding.number == self.node.ordinal:
             self.same = {} if same else {"cycle": self.time.now()}

@@ -124,7 +124,7 @@ def _set_by(word: str) -> str:
     return {
         "profile": "the Profile", "limit": "a limit", "override": "an override",
         "override ended": "an override's end",
-        "schedule": "the schedule", "healing": "what was there", "no number": "nobody",
+        "schedule": "the schedule or a daily command", "healing": "what was there", "no number": "nobody",
     }.get(word, word)  # fmt: skip
 
 

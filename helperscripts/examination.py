@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import partial
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from helperscripts import wiring
 from helperscripts.ask import Ask
-from helperscripts.permission import hindrance
+from helperscripts.check import Check, Found, checks_of, tried
 from helperscripts.stranded import stranded_in
+from helperscripts.suppliers import balancer_checks, key_checks, provider_checks
 from utilities.errors import DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.ports import Provider, Store
 
-__all__ = ["Check", "Found", "examine"]
+__all__ = ["examine"]
 
 _PROBE = {
     "yes": "it honours conditional writes: no two nodes can overwrite each other",
@@ -28,29 +26,10 @@ _PROBE = {
 }
 
 
-class Found(StrEnum):
-    """`note` is nothing to repair, but worth knowing."""
-
-    OK = "ok"
-    NOTE = "note"
-    BAD = "bad"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True)
-class Check:
-    """`code` is what the exit code becomes of: 0, 3 a document is at fault, 4 the world cannot be reached."""
-
-    what: str
-    found: Found
-    told: str
-    code: int = 0
-
-
 def examine(ask: Ask) -> Iterator[Check]:
     """Every check, as it is made. Nothing is changed, but for the probe's own keys, which it takes away."""
-    yield from _tried("settings", lambda: _settings(ask))
-    yield from _tried("state", lambda: _state(ask))
+    yield from tried("settings", lambda: _settings(ask))
+    yield from tried("state", lambda: _state(ask))
     store = None
     ask.judging = "anew"
     try:
@@ -77,26 +56,15 @@ def examine(ask: Ask) -> Iterator[Check]:
             ("schedule", lambda: _schedule(ask)),
             ("documents", lambda: _documents(known, opened)),
             ("node", lambda: _node(ask, known, opened)),
-            ("provider", lambda: _provider(ask, known, opened, renting)),
-            ("host keys", lambda: _pins(known, renting)),
-            ("balancers", lambda: _balancers(ask, known)),
+            ("provider", lambda: provider_checks(ask, known, opened, renting)),
+            ("host keys", lambda: key_checks(known, renting)),
+            ("balancers", lambda: balancer_checks(ask, known)),
             ("ssh key", lambda: _key(ask, known)),
         ):
-            yield from _tried(what, look)
-    yield from _tried("reboot", lambda: _reboot(ask))
-    yield from _tried("hooks", lambda: _hooks(ask))
-    yield from _tried("crontab", lambda: _crontab(ask))
-
-
-def _tried(what: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
-    try:
-        yield from look()
-    except DocumentFault as fault:
-        yield from (Check(what, Found.BAD, f"{fault.where}: {f}", 3) for f in fault.faults)
-    except Unreachable as err:
-        yield Check(what, Found.UNKNOWN, str(err), 4)
-    except Trouble as err:
-        yield Check(what, Found.BAD, str(err), 3)
+            yield from tried(what, look)
+    yield from tried("reboot", lambda: _reboot(ask))
+    yield from tried("hooks", lambda: _hooks(ask))
+    yield from tried("crontab", lambda: _crontab(ask))
 
 
 def _settings(ask: Ask) -> Iterator[Check]:
@@ -214,42 +182,6 @@ def _node(ask: Ask, deployment: Deployment, store: Store) -> Iterator[Check]:
         yield Check("node", Found.OK, f"{node.ordinal} of {nodes}, machine id {node.machine[:8]}")
 
 
-def _provider(ask: Ask, deployment: Deployment, store: Store, opened: list[Provider]) -> Iterator[Check]:
-    from autoscaler.amend import read_shares
-    from autoscaler.tenancy import elsewhere, tenancy_of
-    from helperscripts.ordering import looks
-
-    provider = wiring.provider(ask.settings, deployment)
-    opened.append(provider)
-    if strange := elsewhere(read_shares(store), tenancy_of(deployment, provider.traits)):
-        yield Check("provider", Found.BAD, strange, 3)
-    for what, told in looks(provider, deployment, store):
-        yield from _tried(what, partial(_checks, what, told))
-
-
-def _checks(what: str, told: Iterable[tuple[str, str, int]]) -> Iterator[Check]:
-    return (Check(what, Found(found), sentence, code) for found, sentence, code in told)
-
-
-def _pins(deployment: Deployment, opened: list[Provider]) -> Iterator[Check]:
-    from helperscripts.ordering import pins
-
-    return _checks("host keys", pins(deployment, opened[0] if opened else None))
-
-
-def _balancers(ask: Ask, deployment: Deployment) -> Iterator[Check]:
-    balancers = wiring.balancers(ask.settings, deployment)
-    if not balancers:
-        yield Check("balancers", Found.NOTE, "none: nobody sends visitors to the webservers")
-    for adapter in deployment.balancers:
-        file = adapter.options.get({"haproxy": "file", "hosts": "path"}.get(adapter.name, ""))
-        if isinstance(file, str) and (wrong := hindrance(file)):
-            yield Check("balancers", Found.BAD, f"{adapter.name}: {wrong}", 3)
-    for balancer in balancers:
-        admitted = balancer.admitted()
-        yield Check("balancers", Found.OK, f"{balancer.name}: {len(admitted)} admitted")
-
-
 def _key(ask: Ask, deployment: Deployment) -> Iterator[Check]:
     path = ask.settings.ssh_key
     if deployment.ladder.ssh is None:
@@ -288,4 +220,4 @@ def _hooks(ask: Ask) -> Iterator[Check]:
 def _crontab(ask: Ask) -> Iterator[Check]:
     from helperscripts.tabcheck import check_tab
 
-    return _checks("crontab", check_tab(ask))
+    return checks_of("crontab", check_tab(ask))

@@ -9,7 +9,7 @@ import click
 
 from helperscripts.ask import Ask
 from helperscripts.verb import Verb, asks
-from utilities.errors import DocumentFault
+from utilities.errors import DocumentFault, Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.ports import Store
@@ -25,10 +25,14 @@ _MODE = re.compile(r"^(mode[ \t]*:[ \t]*)(['\"]?)(\w+)\2", re.MULTILINE)
     examples=["autoscaler arm         show the first plan, ask, then let the nodes act", "autoscaler arm --yes"],
 )
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@click.option("--anyway", is_flag=True, help="Also when the provider or a balancer is found bad, or cannot be asked.")
 @asks
 @click.pass_obj
-def command(ask: Ask, yes: bool) -> int:
+def command(ask: Ask, yes: bool, anyway: bool) -> int:
     """Show what the first cycle would do, and switch the Deployment from `observe` to `production`.
+
+    First it looks, as `doctor` does, whether the provider would take the order, and whether the balancers can be
+    asked: else machines were rented that never get a visitor.
 
     Only the mode's line is changed; every other line and comment stays as it is. To go back, write
     `mode: observe` into deployment.yaml; `autoscaler pause` stops the nodes without an edit.
@@ -45,6 +49,8 @@ def command(ask: Ask, yes: bool) -> int:
         raise DocumentFault(
             "deployment.yaml", ["mode is development, which has no autoscaling: write `mode: observe` first"]
         )
+    if not anyway:
+        _refuse_obstacles(ask)
     _, plan, expense = planned(ask)
     ask.say(*lines_of("", plan, costs=expense.sentence()), "", *_of_all(ask), "", *_schedule(ask))
     if not ask.confirm("Shall the nodes do this from now on?", yes):
@@ -54,6 +60,19 @@ def command(ask: Ask, yes: bool) -> int:
     ask.answer({"mode": "production", "changed": True})
     ask.say("mode is production: the next cycle acts")
     return 0
+
+
+def _refuse_obstacles(ask: Ask) -> None:
+    """DocumentFault, Unreachable: what `doctor` finds of Provider and Balancers."""
+    from helperscripts.suppliers import obstacles
+
+    found = obstacles(ask)
+    told = [f"{check.what}: {check.told}" for check in found]
+    way = "nothing was changed; --anyway arms all the same"
+    if any(check.code == 3 for check in found):
+        raise DocumentFault("deployment.yaml", [*told, way])
+    if found:
+        raise Unreachable("; ".join([*told, way]))
 
 
 def _of_all(ask: Ask) -> list[str]:

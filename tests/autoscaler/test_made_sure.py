@@ -111,3 +111,15 @@ def test_a_create_that_still_runs_is_dated_by_no_one_but_a_later_run() -> None:
     rig.cycle(once=True)
     later = next(r for r in rig.records() if r.name == doubt.name)
     assert later.left == rig.clock.now()
+
+
+def test_a_drain_stands_in_the_journal_once() -> None:
+    rig = Rig(wanted=3)
+    rig.settle()
+    rig.balancer.drain_seconds = 120.0
+    rig.balancer.connections = lambda name: None  # type: ignore[assignment,method-assign]
+    before = len(rig.store.keys("journal/"))
+    rig.want(2)
+    rig.cycle()  # it polls each 5 s until the one is gone
+    assert rig.provider.deletes.total() == 1
+    assert len(rig.store.keys("journal/")) - before <= 5

@@ -10,17 +10,20 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autoscaler.deployment import Mode, read_deployment
+from autoscaler.ports import BalancerUnreachable, Member
 from helperscripts.first import deployment_text, settings_text
 from helperscripts.inquiry import pool
 from helperscripts.settings import read_settings
 from helperscripts.verbs.arm import armed
-from tests.helperscripts.desk import at_terminal
+from tests.helperscripts.desk import at_rig, at_terminal, call
 from tests.helperscripts.machine import CLI, OperatorMachine
+from tests.worlds.memory import Rig
 from utilities.documents import read_yaml
 from utilities.errors import Trouble
 
@@ -343,6 +346,35 @@ def test_arming_tells_what_all_the_nodes_would_do(machine: OperatorMachine) -> N
     said = machine.run("arm", "--yes")
     told = said.out.index("4 wanted over 3 nodes: 2, 1, 1; above is what node 1 would do")
     assert told < said.out.index("mode is production")
+
+
+def test_nothing_is_armed_that_the_provider_refuses_or_no_balancer_would_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig()
+    at_rig(rig, monkeypatch, tmp_path)
+    monkeypatch.setenv("AUTOSCALER_NODE", "1")
+    rig.deployment = replace(rig.deployment, mode=Mode.OBSERVE)
+    monkeypatch.setattr(rig.provider, "examine", lambda order: (f"size {order.size!r} is none: did you mean small?",))
+    refused = call("arm", "--yes")
+    assert refused.code == 3
+    assert "did you mean small?" in refused.err
+    assert "nothing was changed; --anyway arms all the same" in refused.err
+
+    def deaf() -> tuple[Member, ...]:
+        raise BalancerUnreachable("there is no zone exmaple.com; did you mean example.com?")
+
+    monkeypatch.setattr(rig.provider, "examine", lambda order: ())
+    monkeypatch.setattr(rig.balancer, "admitted", deaf)
+    unasked = call("arm", "--yes")
+    assert unasked.code == 4
+    assert "did you mean example.com?" in unasked.err
+    written: list[str] = []
+    monkeypatch.setattr("helperscripts.verbs.arm._write", lambda store: written.append("production"))
+    assert call("arm", "--yes").code == 4
+    assert not written
+    assert call("arm", "--yes", "--anyway").code == 0
+    assert written
 
 
 def test_a_mode_in_an_odd_place_is_not_guessed_at(machine: OperatorMachine) -> None:

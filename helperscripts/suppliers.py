@@ -1,0 +1,71 @@
+"""The Suppliers: what `doctor` and `arm` find of the Provider and the Balancers, before anything is rented."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from helperscripts import wiring
+from helperscripts.ask import Ask
+from helperscripts.check import Check, Found, checks_of, tried
+from helperscripts.permission import hindrance
+
+if TYPE_CHECKING:
+    from autoscaler.deployment import Deployment
+    from autoscaler.ports import Balancer, Provider, Store
+
+__all__ = ["balancer_checks", "key_checks", "obstacles", "provider_checks"]
+
+
+def obstacles(ask: Ask) -> list[Check]:
+    """What of Provider and Balancers would be in the way of a first Cycle: what is bad, and what cannot be asked."""
+    deployment, store = ask.deployment, ask.store
+    checks = [
+        *tried("provider", lambda: provider_checks(ask, deployment, store, [])),
+        *tried("balancers", lambda: balancer_checks(ask, deployment)),
+    ]
+    return [check for check in checks if check.found in (Found.BAD, Found.UNKNOWN)]
+
+
+def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list[Provider]) -> Iterator[Check]:
+    """What the Provider has against what would be ordered; it is put into `opened`."""
+    from autoscaler.amend import read_shares
+    from autoscaler.tenancy import elsewhere, tenancy_of
+    from helperscripts.ordering import looks
+
+    provider = wiring.provider(ask.settings, deployment)
+    opened.append(provider)
+    if strange := elsewhere(read_shares(store), tenancy_of(deployment, provider.traits)):
+        yield Check("provider", Found.BAD, strange, 3)
+    for what, told in looks(provider, deployment, store):
+        yield from tried(what, partial(checks_of, what, told))
+
+
+def key_checks(deployment: Deployment, opened: list[Provider]) -> Iterator[Check]:
+    """Can host keys be known there?"""
+    from helperscripts.ordering import pins
+
+    return checks_of("host keys", pins(deployment, opened[0] if opened else None))
+
+
+def balancer_checks(ask: Ask, deployment: Deployment) -> Iterator[Check]:
+    """Can each be asked, and does it wait for its visitors?"""
+    balancers = wiring.balancers(ask.settings, deployment)
+    if not balancers:
+        yield Check("balancers", Found.NOTE, "none: nobody sends visitors to the webservers")
+    for adapter in deployment.balancers:
+        file = adapter.options.get({"haproxy": "file", "hosts": "path"}.get(adapter.name, ""))
+        if isinstance(file, str) and (wrong := hindrance(file)):
+            yield Check("balancers", Found.BAD, f"{adapter.name}: {wrong}", 3)
+    for balancer in balancers:
+        yield from tried("balancers", partial(_balancer, balancer, deployment))
+
+
+def _balancer(balancer: Balancer, deployment: Deployment) -> Iterator[Check]:
+    admitted = balancer.admitted()
+    yield Check("balancers", Found.OK, f"{balancer.name}: {len(admitted)} admitted")
+    needs = balancer.drain_seconds
+    if deployment.drain is not None and deployment.drain < needs:
+        told = f"`drain` of deployment.yaml is {deployment.drain:.0f} s, and visitors may come for {needs:.0f} s"
+        yield Check("balancers", Found.NOTE, f"{balancer.name}: {told}: they meet a webserver that is destroyed")
