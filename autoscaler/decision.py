@@ -12,7 +12,7 @@ from autoscaler.fleet import Inputs
 from autoscaler.offer import none_left, passed_over
 from autoscaler.plan import Kind, Plan, Step, target_of
 from autoscaler.share import Share
-from autoscaler.tend import disbelieved, twins
+from autoscaler.tend import disbelieved, twins, untold
 from autoscaler.webserver import COMING, Record, State, name_of, parse_name
 from utilities.instant import Instant
 
@@ -204,7 +204,7 @@ class _Decision:
             self.notes.append(
                 f"{need - count} not built: {self.billable} may cost money and max is {self.i.limits.max}"
             )
-        count = self._offered(self._breaker(count))
+        count = self._offered(self._breaker(self._alone(count)))
         failed = sum(1 for r in self.records if r.state is State.FAILED and r.served)
         for extra in range(count):
             name = name_of(self.i.pool, self.mine.share, self.mine.serial + extra)
@@ -219,6 +219,19 @@ class _Decision:
         deeds = any(s.kind in (Kind.CREATE, Kind.DESTROY, Kind.WITHDRAW) and self._allowed(s) for s in steps)
         if self.i.resize and not self.i.reboot and (deeds or self.i.owed):
             yield Step(Kind.REBOOT, f"node {self.i.node}", "once a build or a removal of this Cycle is done")
+
+    def _alone(self, count: int) -> int:
+        """Nothing is built while somebody else gives this share's names."""
+        strange = untold(self.mine, self.i.fleet.servers, self.i.pool)
+        if strange and count:
+            more = " and others" if len(strange) > 1 else ""
+            self.notes.append(
+                f"nothing is built: the Provider lists {strange[0]}{more}, to which this share has not come yet. "
+                "Another Store uses this pool in this account (choose another pool), or the share's document was "
+                "lost (`audit` lists them: adopt or delete them)"
+            )
+            return 0
+        return count
 
     def _breaker(self, count: int) -> int:
         opened = self.mine.breaker.opened

@@ -25,6 +25,7 @@ __all__ = ["FORMAT", "KEY", "MONTH", "Cost", "Prices", "after", "cost_of", "mont
 
 KEY = "prices.json"
 FORMAT = 1
+_DEAREST = 1e6  # an hour's or a month's price above that is a mistake, and sums of it may be none
 MONTH = 730.0  # hours: a year's 8760 over 12, as the vendors reckon
 
 
@@ -65,10 +66,10 @@ def read_prices(body: bytes, where: str) -> Prices:
             raise ValueError(f"written by version {plain.get('version') or 'unknown'}: upgrade this machine")
         prices = from_plain(Prices, plain, where)
         for key, price in prices.prices.items():
-            if not all(math.isfinite(n) and n >= 0 for n in (price.hour, price.month or 0.0)):
-                raise ValueError(f"{key}: a price is a number of 0 or more")
+            if not all(0 <= n <= _DEAREST for n in (price.hour, price.month or 0.0)):
+                raise ValueError(f"{key}: a price is a number from 0 to {_DEAREST:.0f}")
         return prices
-    except (ValueError, RecursionError) as err:
+    except (ValueError, RecursionError, OverflowError) as err:
         raise DocumentFault(where, [f"cannot be read: {err}"]) from None
 
 

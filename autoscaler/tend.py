@@ -11,10 +11,10 @@ from dataclasses import replace
 from autoscaler.fleet import Fleet, Inputs
 from autoscaler.server import Server, ServerState
 from autoscaler.share import Breaker, Share
-from autoscaler.webserver import Name, Record, State, parse_name
+from autoscaler.webserver import Name, Record, State, name_of, parse_name
 from utilities.instant import Instant
 
-__all__ = ["KEEP_GONE", "KEEP_LAPSED", "disbelieved", "settled", "tend", "tripped", "twins"]
+__all__ = ["KEEP_GONE", "KEEP_LAPSED", "disbelieved", "settled", "tend", "tripped", "twins", "untold"]
 
 KEEP_GONE = 3600.0  # seconds a gone one stays readable in the records
 KEEP_LAPSED = 30 * 86400.0  # a tombstone; the name is never used again anyway
@@ -41,9 +41,9 @@ def tend(inputs: Inputs) -> Share:
         share = share.without(dropped).with_records(changed)
     if breaker != share.breaker:
         share = replace(share, breaker=breaker)
-    serial = max([share.serial, *(n.serial + 1 for n in _given_names(inputs))])
+    serial = max([share.serial, *(n.serial + 1 for n in _own_names(inputs.pool, share.share, share.records))])
     if serial != share.serial:
-        share = replace(share, serial=serial)  # our document was lost once: a name is never given again
+        share = replace(share, serial=serial)  # an adopted one bears a name to come: a name is never given again
     recent = tuple(at for at in share.removals if fleet.at - at < inputs.rules.removals_in)
     return share if recent == share.removals else replace(share, removals=recent)
 
@@ -52,21 +52,29 @@ def disbelieved(inputs: Inputs) -> frozenset[str]:
     """Ids that answered 404 and are not taken for gone: too many that serve would vanish at once.
 
     A token of another project lists nothing and knows no id, and both are complete answers. The measure is the
-    brake's: more than one, and more than that part. Those that do not serve the Round finds failing.
+    brake's: more than that part. Those that do not serve the Round finds failing, and then it is believed.
     """
     serving = [r.id for r in inputs.fleet.mine.records.values() if r.state is State.UP and not r.strikes]
     vanished = frozenset(i for i in serving if i is not None and i in inputs.fleet.absent)
-    if len(vanished) > 1 and len(vanished) > len(serving) * inputs.rules.brake:
+    if len(vanished) > len(serving) * inputs.rules.brake:
         return vanished
     return frozenset()
 
 
-def _given_names(inputs: Inputs) -> Iterable[Name]:
-    """All names of our share that the listing or our records show."""
-    for given in (*(s.name for s in inputs.fleet.servers), *inputs.fleet.mine.records):
-        name = parse_name(given)
-        if name is not None and name.pool == inputs.pool and name.share == inputs.fleet.share:
-            yield name
+def untold(mine: Share, servers: Iterable[Server], pool: str) -> list[str]:
+    """Listed names of this share that it has not come to yet: another Store gives them, or our document was lost.
+
+    Whatever is built beside them may get a name that the other one gives, too, and each would take the other's
+    webserver for a second one of its own.
+    """
+    listed = _own_names(pool, mine.share, (s.name for s in servers))
+    return sorted(name_of(*name) for name in listed if name.serial >= mine.serial)
+
+
+def _own_names(pool: str, share: int, given: Iterable[str]) -> list[Name]:
+    """Those of this share among these."""
+    names = (parse_name(each) for each in given)
+    return [n for n in names if n is not None and n.pool == pool and n.share == share]
 
 
 def tripped(breaker: Breaker, inputs: Inputs, at: Instant) -> Breaker:

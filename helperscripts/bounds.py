@@ -27,6 +27,7 @@ _WISHES = (
 _NOTES = (
     ("kill switch", re.compile(r" (is|are) switched off (until|without end)")),
     ("breaker", re.compile(r"^no builds")),
+    ("strange names", re.compile(r"^nothing is built: the Provider lists ")),
     ("sold out", re.compile(r"^(sold out|over quota)\b.* until \d{4}-")),
     ("fallback", re.compile(r" is ordered: .* until \d{4}-")),
     ("removal limit", re.compile(r"^removals are limited to ")),

@@ -31,6 +31,7 @@ class Check:
 
 
 def tried(what: str, look: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """What it finds; a Trouble becomes a Check, unknown where the world could not be asked."""
     try:
         yield from look()
     except DocumentFault as fault:

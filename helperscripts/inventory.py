@@ -176,7 +176,7 @@ def _unlisted(share: Share, record: Record, seen: Seen, many: bool) -> Iterator[
         told = f"the listing lacks it, and whether it is gone is unknown: {answer}"
         yield _recorded("no server", record, told, "nothing: it counts until that is known", seen)
     elif answer is None and many:
-        told = f"is {record.state}, and gone like too many others at once: that is not believed"
+        told = f"is {record.state}, and the provider has none of its id: not believed before a round finds it failing"
         do = "look whether the credentials are those of the right account and project"
         yield _recorded("no server", record, told, do, seen)
     elif answer is None and not young:
@@ -199,7 +199,7 @@ def _vanished(seen: Seen) -> set[int]:
     for share in seen.shares:
         serving = [r.id for r in share.records.values() if r.state is State.UP and not r.strikes and r.id]
         gone = sum(seen.answers.get(id, "") is None for id in serving)
-        if gone > 1 and gone > len(serving) * seen.deployment.rules.brake:
+        if gone > len(serving) * seen.deployment.rules.brake:
             out.add(share.share)
     return out
 

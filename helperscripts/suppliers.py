@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from helperscripts.permission import hindrance
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.ports import Balancer, Provider, Store
+    from autoscaler.share import Share
 
 __all__ = ["balancer_checks", "key_checks", "obstacles", "provider_checks"]
 
@@ -36,10 +37,31 @@ def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list
 
     provider = wiring.provider(ask.settings, deployment)
     opened.append(provider)
-    if strange := elsewhere(read_shares(store), tenancy_of(deployment, provider.traits)):
+    shares = {s.share: s for s in read_shares(store)}
+    if strange := elsewhere(shares.values(), tenancy_of(deployment, provider.traits)):
         yield Check("provider", Found.BAD, strange, 3)
+    else:
+        yield from tried("pool", partial(_pool, provider, deployment, shares))
     for what, told in looks(provider, deployment, store):
         yield from tried(what, partial(checks_of, what, told))
+
+
+def _pool(provider: Provider, deployment: Deployment, shares: Mapping[int, Share]) -> Iterator[Check]:
+    """Does another Store give this pool's names in this account?"""
+    from autoscaler.share import Share
+    from autoscaler.tend import untold
+
+    servers = provider.list()
+    numbers = {*shares, *range(1, deployment.nodes + 1)}
+    names = [n for k in sorted(numbers) for n in untold(shares.get(k, Share(k, k)), servers, deployment.pool)]
+    if names:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        told = (
+            f"{deployment.pool}: the provider lists {names[0]}{more}, to which no share has come yet: another Store "
+            "uses this pool in this account (choose another pool), or a share's document was lost (`audit` tells which: "
+            "adopt or delete them)"
+        )
+        yield Check("pool", Found.BAD, told, 3)
 
 
 def key_checks(deployment: Deployment, opened: list[Provider]) -> Iterator[Check]:

@@ -21,7 +21,7 @@ from autoscaler.ports import (
     ProviderUnreachable,
     Refused,
 )
-from autoscaler.server import Leftover, Order, Price, Quota, Server, Traits
+from autoscaler.server import Leftover, Order, Price, Quota, Server, ServerState, Traits
 from utilities.clock import SystemClock
 from utilities.errors import Trouble, Unreachable
 
@@ -43,15 +43,16 @@ class FencedProvider:
 
     def list(self, everything: bool = False) -> tuple[Server, ...]:
         """As the port."""
-        return self._asked("list", lambda: _all(self._within.list(everything), Server))
+        return self._asked("list", lambda: tuple(_plain(s) for s in _all(self._within.list(everything), Server)))
 
     def create(self, order: Order) -> Server:
         """As the port; what is no word of it may have made a server."""
-        return self._done("create", lambda: _one(self._within.create(order), Server))
+        return self._done("create", lambda: _plain(_one(self._within.create(order), Server)))
 
     def get(self, id: str) -> Server | None:
         """As the port."""
-        return self._asked("get", lambda: _perhaps(self._within.get(id), Server))
+        found = self._asked("get", lambda: _perhaps(self._within.get(id), Server))
+        return None if found is None else self._asked("get", lambda: _plain(found))
 
     def delete(self, id: str) -> None:
         """As the port."""
@@ -179,6 +180,23 @@ def _one(found: T, kind: type[T]) -> T:
 
 def _perhaps(found: T | None, kind: type[T]) -> T | None:
     return None if found is None else _one(found, kind)
+
+
+def _plain(server: Server) -> Server:
+    """One whose fields are what the port says: a record made of others could not be read again."""
+    texts = (server.id, server.name, server.detail, server.size, server.region)
+    perhaps = (server.address, server.pool, server.host_key)
+    ports = (server.port, server.ssh_port)
+    good = (
+        all(isinstance(text, str) for text in texts)
+        and all(text is None or isinstance(text, str) for text in perhaps)
+        and all(port is None or type(port) is int for port in ports)
+        and (server.created is None or type(server.created) in (int, float))
+        and isinstance(server.state, ServerState)
+    )
+    if not good or not server.id:
+        raise TypeError(f"it answered with a server that is none: {server}")
+    return server
 
 
 def _payable(price: Price | None) -> Price | None:

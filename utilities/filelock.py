@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ __all__ = ["held", "holder"]
 @contextmanager
 def held(path: Path, who: dict[str, Any]) -> Iterator[None]:
     """Hold the lock at `path`, leaving `who` readable in it. HeldElsewhere at once when another process has it,
-    Unreachable when the file cannot be made or written.
+    Unreachable when the file cannot be made.
 
     A lock file that we did not take is never touched, and a taken one is left in place: removing it would let
     two holders lock two files of one name.
@@ -29,8 +29,9 @@ def held(path: Path, who: dict[str, Any]) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **who}).encode(), 0)
+            with suppress(OSError):  # a full disk: the lock is held all the same, and nobody is told by whom
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **who}).encode(), 0)
         except BlockingIOError:
             raise HeldElsewhere(f"{path} is held by {_told(holder(path))}") from None
         except OSError as err:

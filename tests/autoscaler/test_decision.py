@@ -259,7 +259,15 @@ def test_a_listing_that_lacks_a_healthy_one_proves_nothing_a_404_does() -> None:
     i = inputs(share(1, up), servers=(), wanted=1)
     assert tend(i).records[up.name] == up
     proved = replace(i, fleet=replace(i.fleet, absent=(up.id or "",)))
-    assert tend(proved).records[up.name].state is State.GONE
+    assert tend(proved).records[up.name] == up  # all of this share at once, and it serves: another account's word
+    struck = replace(up, strikes=1)
+    ill = inputs(share(1, struck), servers=(), wanted=1)
+    gone = replace(ill, fleet=replace(ill.fleet, absent=(up.id or "",)))
+    assert tend(gone).records[up.name].state is State.GONE
+    others = [record(n) for n in (2, 3, 4)]
+    many = inputs(share(1, up, *others), servers=listing(share(1, *others)), wanted=4)
+    one = replace(many, fleet=replace(many.fleet, absent=(up.id or "",)))
+    assert tend(one).records[up.name].state is State.GONE
 
 
 def test_a_destroy_is_believed_a_listing_lag_after_its_answer_and_asked_again_when_it_stays() -> None:
@@ -273,11 +281,22 @@ def test_a_destroy_is_believed_a_listing_lag_after_its_answer_and_asked_again_wh
     assert steps(stuck) == [("destroy", leaving.name)]
 
 
-def test_a_lost_share_document_never_gives_a_listed_name_again() -> None:
+def test_nothing_is_built_while_the_listing_shows_names_that_this_share_has_not_come_to() -> None:
+    """Another Store with this pool, or a share document that was lost: each would destroy the other's namesakes."""
     seen = Server("id-9", "ws-web-1-0041", ServerState.RUNNING, "10.0.0.9", pool="web")
-    i = inputs(Share(1, 1), wanted=2, servers=(seen,))
-    assert steps(i) == [("create", "ws-web-1-0042"), ("create", "ws-web-1-0043")]
-    assert i.fleet.billable == 1
+    for serial, built in ((1, 0), (41, 0), (42, 2)):
+        i = inputs(Share(1, 1, serial=serial), wanted=2, servers=(seen,))
+        assert len(steps(i)) == built
+        assert ("choose another pool" in answer(i)[1].because) is (built == 0)
+        assert i.fleet.billable == 1
+    for name in ("ws-web-2-0041", "ws-shop-1-0041", "ws-web-1-0041x"):
+        i = inputs(Share(1, 1), wanted=2, servers=(replace(seen, name=name),))
+        assert len(steps(i)) == 2
+
+
+def test_the_name_of_an_adopted_one_is_never_given_again() -> None:
+    mine = share(1, record(41, adopted=True))
+    assert steps(inputs(replace(mine, serial=41), wanted=2)) == [("create", "ws-web-1-0042")]
 
 
 # Look again

@@ -80,12 +80,12 @@ CORE: tuple[Guard, ...] = (
         (DECISION + "a_tombstone_that_appears_is_destroyed_never_admitted",),
     ),
     Guard(
-        "a listed name is never given again",
-        "A lost share document does not bring old names back.",
-        "autoscaler/tend.py",
-        "serial = max([share.serial, *(n.serial + 1 for n in _given_names(inputs))])",
-        "serial = share.serial",
-        (DECISION + "a_lost_share_document_never_gives_a_listed_name_again",),
+        "nothing is built beside another Store's names",
+        "Two that give the same names destroy each other's webservers as second ones.",
+        "autoscaler/decision.py",
+        "        if strange and count:\n",
+        "        if False:\n",
+        (DECISION + "nothing_is_built_while_the_listing_shows_names_that_this_share_has_not_come_to",),
     ),
     Guard(
         "names are read whole",

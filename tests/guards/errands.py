@@ -327,8 +327,8 @@ ERRANDS: tuple[Guard, ...] = (
         "a recorded name is never given again",
         "A serial that went back gives no name twice.",
         "autoscaler/tend.py",
-        ", *inputs.fleet.mine.records):\n",
-        ",):\n",
+        "_own_names(inputs.pool, share.share, share.records))])",
+        "_own_names(inputs.pool, share.share, ()))])",
         (MORE + "a_name_in_our_records_is_never_given_again",),
     ),
     Guard(

@@ -158,6 +158,9 @@ def test_a_price_that_cannot_be_asked_is_unknown_and_told(rig: Rig, monkeypatch:
 def test_one_that_vanished_is_gone_for_certain_and_costs_nothing(rig: Rig) -> None:
     name = rig.up[0]
     rig.provider.vanish(name)
+    assert "not believed before a round finds it failing" in only(rig)["told"]
+    struck = replace(rig.share().records[name], strikes=1)  # which a Round does, and takes it out at once
+    rig.store.put(key_of(1), rig.share().with_records([struck]).body())
     one = only(rig)
     assert (one["kind"], one["name"], one["month"]) == ("no server", name, 0.0)
     assert one["told"] == "is up, and gone for certain"
@@ -195,7 +198,7 @@ def test_too_many_that_vanish_at_once_are_not_believed(rig: Rig) -> None:
     said = call("audit", "--json")
     assert len(found(said)) == 6
     for one in found(said):
-        assert "that is not believed" in one["told"]
+        assert "not believed before a round" in one["told"]
         assert "right account and project" in one["do"]
 
 

@@ -377,6 +377,23 @@ def test_nothing_is_armed_that_the_provider_refuses_or_no_balancer_would_serve(
     assert written
 
 
+def test_nothing_is_armed_where_another_store_gives_the_same_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig()
+    at_rig(rig, monkeypatch, tmp_path)
+    monkeypatch.setenv("AUTOSCALER_NODE", "1")
+    rig.deployment = replace(rig.deployment, mode=Mode.OBSERVE)
+    for name in ("ws-web-1-0003", "ws-web-1-0007"):
+        rig.provider.add(name, "web")
+    said = call("arm", "--yes")
+    assert said.code == 3
+    assert "pool: web: the provider lists ws-web-1-0003 and 1 more" in said.err
+    assert "choose another pool" in said.err
+    found = {c["what"]: c for c in call("doctor", "--json").json["checks"]}
+    assert found["pool"]["found"] == "bad"
+
+
 def test_a_mode_in_an_odd_place_is_not_guessed_at(machine: OperatorMachine) -> None:
     text = "{pool: web, mode: observe, provider: {name: local, directory: " + str(machine.folder / "local") + "}}\n"
     machine.write("deployment.yaml", text)

@@ -46,9 +46,14 @@ def test_a_state_directory_that_is_a_file_is_a_sentence(machine: OperatorMachine
 def test_a_fault_under_the_lock_is_not_the_locks(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), held(tmp_path / "lock", {}):
         (tmp_path / "nothing").read_text()
-    (tmp_path / "full").symlink_to("/dev/full")
-    with pytest.raises(Unreachable, match="full cannot be written"), held(tmp_path / "full", {}):
-        pytest.fail("nobody can tell who holds it")
+
+
+def test_a_full_disk_keeps_no_node_from_its_work(tmp_path: Path) -> None:
+    (tmp_path / "full").symlink_to("/dev/full")  # the lock is held, and who holds it stands nowhere
+    with held(tmp_path / "full", {"verb": "cycle"}):
+        pass
+    with pytest.raises(Unreachable, match="cannot be written"), held(tmp_path / "full" / "below", {}):
+        pytest.fail("there is no such folder")
 
 
 def test_doctor_writes_into_the_state_directory(machine: OperatorMachine) -> None:

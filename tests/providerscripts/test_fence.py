@@ -20,7 +20,7 @@ from autoscaler.ports import (
     ProviderUnreachable,
     Refused,
 )
-from autoscaler.server import Order, Price, Traits
+from autoscaler.server import Order, Price, Server, ServerState, Traits
 from autoscaler.webserver import State
 from helperscripts import wiring
 from helperscripts.settings import Settings
@@ -115,6 +115,22 @@ def test_an_answer_against_the_port_is_none(ask: Callable[[Provider], object]) -
 def test_a_price_that_nobody_can_pay_is_none(price: Price) -> None:
     with pytest.raises(ProviderUnreachable, match="which nobody can pay"):
         provider(Listing(price)).price("s", "r")
+
+
+@pytest.mark.parametrize("wrong", [
+    {"id": 7}, {"id": ""}, {"address": 5}, {"port": "80"}, {"port": True}, {"state": "running"}, {"created": "today"},
+    {"size": None}, {"pool": 3},
+])  # fmt: skip
+def test_a_server_whose_fields_are_others_is_none(wrong: dict[str, Any]) -> None:
+    good = Server("7", "ws-web-1-0001", ServerState.RUNNING, "192.0.2.1", pool="web")
+    odd = replace(good, **wrong)
+    assert provider(Listing((good,))).list() == (good,)
+    with pytest.raises(ProviderUnreachable, match="a server that is none"):
+        provider(Listing((odd,))).list()
+    with pytest.raises(ProviderUnreachable, match="a server that is none"):
+        provider(Listing(odd)).get("7")
+    with pytest.raises(Doubtful, match="a server that is none"):
+        provider(Listing(odd)).create(ORDER)
 
 
 def test_one_without_traits_is_not_opened() -> None:
