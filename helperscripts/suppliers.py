@@ -58,7 +58,7 @@ def _pool(provider: Provider, deployment: Deployment, shares: Mapping[int, Share
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         told = (
             f"{deployment.pool}: the provider lists {names[0]}{more}, to which no share has come yet: another Store "
-            "uses this pool in this account (choose another pool), or a share's document was lost (`audit` tells which: "
+            "uses this pool in this account (choose another pool), or its document was lost (`audit` tells which: "
             "adopt or delete them)"
         )
         yield Check("pool", Found.BAD, told, 3)
