@@ -13,6 +13,7 @@ from autoscaler.server import Leftover, Order, Price
 from autoscaler.share import key_of
 from autoscaler.webserver import Record, State
 from autoscaler.wish import Limits
+from helperscripts.ask import Ask
 from providerscripts.servers.faults import Fault
 from tests.helperscripts.desk import Said, at_rig, call
 from tests.worlds.memory import Rig
@@ -479,6 +480,21 @@ def test_one_that_the_provider_lists_is_not_settled(rig: Rig) -> None:
     assert said.code == 2
     assert f"the provider lists {record.name} (id {machine.id}), so it exists" in said.err
     assert rig.share(1).records[record.name] == record
+
+
+def test_one_that_shows_while_the_question_stands_is_not_settled(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People take their time: the provider is listed again behind the answer."""
+    record = doubtful(rig)
+
+    def answered(ask: Ask, question: str, yes: bool) -> bool:
+        rig.provider.add(record.name, "web")
+        return True
+
+    monkeypatch.setattr(Ask, "confirm", answered)
+    said = call("audit", "--settle", record.name)
+    assert said.code == 2
+    assert f"the provider lists {record.name}" in said.err
+    assert rig.share().records[record.name].state is State.CREATING
 
 
 def test_without_a_listing_nothing_is_settled(rig: Rig) -> None:
