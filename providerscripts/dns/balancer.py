@@ -37,7 +37,7 @@ class DnsBalancer:
 
     def __init__(self, zone: Zone, settings: DnsSettings, site: Site) -> None:
         self.name = settings.name
-        self.drain_seconds = settings.drain
+        self.drain_seconds, self._publishing = settings.drain, settings.publishing
         self._host, self._clock = settings.host, site.clock
         self._scribe = Scribe(zone, settings, site.clock)
         self._threads = threading.Lock()
@@ -205,7 +205,7 @@ class DnsBalancer:
 
     def _look(self) -> Sight:
         sight = self._scribe.look()
-        self.drain_seconds = max(self.drain_seconds, float(sight.ttl))
+        self.drain_seconds = max(self.drain_seconds, sight.ttl + self._publishing)
         return sight
 
     def _verb(self, what: str, do: Callable[[], T]) -> T:

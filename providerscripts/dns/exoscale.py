@@ -10,7 +10,7 @@ from typing import Any
 
 from autoscaler.ports import BalancerUnreachable, Refused
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.records import APEX, Entry, nearest, relative_to
+from providerscripts.dns.records import APEX, Entry, inside, nearest
 from providerscripts.dns.settings import OPTIONAL as SHARED
 from providerscripts.dns.settings import REQUIRED, Ttls, read_settings
 from providerscripts.rest.api import Api
@@ -80,7 +80,7 @@ class ExoscaleZone:
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         try:
-            name = relative_to(self._zone, str(item.get("name") or ""))
+            name = inside(str(item.get("name") or ""))
             return Entry(name, str(item["type"]), str(item["content"]), item.get("ttl"), str(item["id"]))
         except (KeyError, TypeError, ValueError):
             raise self._api.odd(f"GET {self._path}", item) from None

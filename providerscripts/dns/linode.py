@@ -12,7 +12,7 @@ from typing import Any
 from autoscaler.ports import BalancerUnreachable
 from providerscripts.dns.account import OPTIONAL, REQUIRED, open_balancer
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.records import APEX, Entry, nearest, relative_to
+from providerscripts.dns.records import APEX, Entry, inside, nearest
 from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
@@ -71,7 +71,7 @@ class LinodeZone:
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         try:
-            name = relative_to(self._zone, str(item["name"] or ""))
+            name = inside(str(item["name"] or ""))
             ttl = item.get("ttl_sec") or None  # 0: the domain's own
             return Entry(name, str(item["type"]), str(item["target"]), ttl, str(int(item["id"])))
         except (KeyError, TypeError, ValueError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
-__all__ = ["APEX", "Changed", "Entry", "Zone", "nearest", "relative_to", "unquoted"]
+__all__ = ["APEX", "Changed", "Entry", "Zone", "inside", "nearest", "relative_to", "unquoted"]
 
 APEX = "@"  # the zone's own name
 
@@ -80,10 +80,18 @@ def unquoted(data: str) -> str:
     return data
 
 
-def relative_to(zone: str, name: str) -> str:
-    """A name as it is called inside its zone, from `www`, `www.example.com` or `www.example.com.`; APEX for the zone
+def inside(name: str) -> str:
+    """A name as a vendor tells it who tells names inside the zone: APEX for `@` and for nothing at all.
 
-    itself, which vendors call by its name, `@` or nothing at all.
+    `www.example.com` in the zone example.com is then www.example.com.example.com, somebody's slip, and not ours.
+    """
+    return name.lower() or APEX
+
+
+def relative_to(zone: str, name: str) -> str:
+    """A name as it is called inside its zone, from a person's or a vendor's `www`, `www.example.com` or
+
+    `www.example.com.`; APEX for the zone itself.
     """
     name, zone = name.rstrip(".").lower(), zone.rstrip(".").lower()
     if name in ("", APEX, zone):

@@ -75,7 +75,7 @@ class Route53Balancer:
     def admit(self, member: Member) -> None:
         """Its address and its claim, in place of those it had."""
         member = check_member(member)
-        self._change(f"admit {member.name}", lambda claimed, _: {**claimed, member.name: member})
+        self._change(f"admit {member.name}", lambda claimed, _: {**claimed, member.name: member}, member.name)
 
     def withdraw(self, name: str, leave: int = 1) -> bool:
         """Address and claim go, unless fewer than `leave` of ours would stay."""
@@ -118,7 +118,7 @@ class Route53Balancer:
         host, beside = self._settings.record, self._settings.claims
         entries = [*_entries(host, addresses), *_entries(beside, claims)]
         sight = Sight(host, beside, entries)
-        self.drain_seconds = max(self.drain_seconds, float(sight.ttl))
+        self.drain_seconds = max(self.drain_seconds, sight.ttl + self._settings.publishing)
         return _Sets(raw, sight)
 
     def _sets(self, name: str) -> list[Mapping[str, Any]]:
@@ -149,8 +149,11 @@ class Route53Balancer:
 
     # --- changing ---
 
-    def _change(self, doing: str, edit: Edit) -> None:
-        """Until it reads as wished. Refused for a certain no, else BalancerUnreachable with the last trouble."""
+    def _change(self, doing: str, edit: Edit, adding: str = "") -> None:
+        """Until it reads as wished. Refused for a certain no, else BalancerUnreachable with the last trouble.
+
+        Only the address of `adding` is put there: a claim whose address somebody took out brings it back to nobody.
+        """
         title, last = f"balancer {self.name}: {doing}", ""
         refused: list[dict[str, Any]] | None = None
         with self._lock:
@@ -158,7 +161,7 @@ class Route53Balancer:
                 sets = self._read()
                 claimed = {claim.name: claim.member for claim in sets.sight.claimed}
                 wished = edit(claimed, {m.name: m for m in sets.sight.members()})
-                changes = [] if wished is None else self._changes(sets, wished)
+                changes = [] if wished is None else self._changes(sets, wished, adding)
                 if not changes:
                     return
                 if sets.sight.foreign:
@@ -187,11 +190,11 @@ class Route53Balancer:
             return heard(err)
         return None
 
-    def _changes(self, sets: _Sets, after: Mapping[str, Member]) -> list[dict[str, Any]]:
+    def _changes(self, sets: _Sets, after: Mapping[str, Member], adding: str) -> list[dict[str, Any]]:
         """The batch that makes it so; empty where it is. What is not ours comes back as it was."""
         left = {claim.address for claim in sets.sight.claimed} - {m.address for m in after.values()}
         new = {kind: [v for v in sets.values(kind) if _plain(v) not in left] for kind in ("A", "AAAA")}
-        for address in sorted({m.address for m in after.values()} - sets.sight.addresses):
+        for address in {m.address for n, m in after.items() if n == adding} - sets.sight.addresses:
             new["AAAA" if ":" in address else "A"].append(address)
         texts = [f'"{Claim(m.name, m.address, m.port).text}"' for _, m in sorted(after.items())]
         new["TXT"] = [v for v in sets.values("TXT") if read_claim(unquoted(v)) is None] + texts
@@ -204,7 +207,9 @@ class Route53Balancer:
             if values:
                 name = self._claims if kind == "TXT" else self._host
                 records = [{"Value": value} for value in values]
-                made = {"Name": name, "Type": kind, "TTL": self._settings.ttl, "ResourceRecords": records}
+                ours = kind == "TXT" or {_plain(v) for v in values} <= {m.address for m in after.values()}
+                ttl = self._settings.ttl if ours or kind not in sets.raw else sets.raw[kind]["TTL"]
+                made = {"Name": name, "Type": kind, "TTL": ttl, "ResourceRecords": records}
                 changes.append({"Action": "CREATE", "ResourceRecordSet": made})
         return changes
 

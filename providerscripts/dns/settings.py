@@ -51,13 +51,17 @@ class Ttls:
 
 @dataclass(frozen=True)
 class DnsSettings:
-    """`record` is relative to `zone`, or APEX; `name` is what messages call this Balancer. Times in seconds."""
+    """`record` is relative to `zone`, or APEX; `name` is what messages call this Balancer. Times in seconds.
+
+    `publishing` is in `drain`, and counts beside a longer TTL that stands there.
+    """
 
     zone: str
     record: str
     ttl: int
     drain: float
     name: str
+    publishing: float = 0.0
 
     @property
     def host(self) -> str:
@@ -101,7 +105,10 @@ def read_settings(
     endpoint = read.word("endpoint", "") if "endpoint" in optional else ""
     if endpoint and (fault := endpoint_fault(endpoint)):
         read.faults.append(fault)
-    drain = read.seconds("drain_seconds", max(float(ttl), DRAIN) + ttls.publishing)
+    # A day's TTL and its publishing is longer than anybody may write there.
+    usual = max(float(ttl), DRAIN) + ttls.publishing
+    drain = read.seconds("drain_seconds", 0.0) if "drain_seconds" in options else usual
     name = read.text("as", zone if record == APEX else f"{record}.{zone}")
     read.done()
-    return DnsSettings(zone, record, ttl, drain, name)
+    publishing = 0.0 if "drain_seconds" in options else ttls.publishing  # who says a time means all of it
+    return DnsSettings(zone, record, ttl, drain, name, publishing)

@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.ports import BalancerUnreachable
 from providerscripts.dns.account import OPTIONAL, REQUIRED, open_balancer
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.records import APEX, Entry, nearest, relative_to
+from providerscripts.dns.records import APEX, Entry, inside, nearest
 from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
@@ -61,7 +61,7 @@ class VultrZone:
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         try:
-            name = relative_to(self._zone, str(item["name"]))
+            name = inside(str(item["name"]))
             return Entry(name, str(item["type"]), str(item["data"]), item.get("ttl"), str(item["id"]))
         except (KeyError, TypeError, ValueError):
             raise self._api.odd(f"GET {self._path}/records", item) from None

@@ -17,6 +17,25 @@ DNS = "tests/providerscripts/dns/test_balancer.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
     Guard(
+        "a name inside the zone is not cut",
+        "www.example.com.example.com, where a dot was forgotten, is somebody else's record.",
+        "providerscripts/dns/records.py",
+        "    return name.lower() or APEX\n",
+        "    return relative_to('example.com', name)\n",
+        ("tests/providerscripts/dns/test_contract.py::test_a_name_that_ends_in_the_zone_twice_is_somebody_elses",),
+    ),
+    Guard(
+        "Route 53: only who is admitted adds an address",
+        "A dead address that somebody took out comes back by no change of another.",
+        "providerscripts/dns/route53.py",
+        "for n, m in after.items() if n == adding}",
+        "for n, m in after.items()}",
+        (
+            "tests/providerscripts/dns/test_route53.py::"
+            "test_an_address_that_somebody_took_out_comes_back_by_nobody_elses_change",
+        ),
+    ),
+    Guard(
         "what is rented elsewhere is not judged here",
         "Another vendor, or another zone, says of every id that it is gone: all would be built anew, and the others "
         "paid for unseen.",

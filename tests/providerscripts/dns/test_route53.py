@@ -178,6 +178,39 @@ def test_an_address_removed_by_hand_is_not_admitted_and_comes_back(balancer, dns
     assert dns.values(WWW) == (A.address, B.address)
 
 
+def test_an_address_that_somebody_took_out_comes_back_by_nobody_elses_change(balancer, dns):
+    for member in (A, B, Member("ws-web-1-0003", "192.0.2.3", 80)):
+        balancer.admit(member)
+    dns.put(WWW, "A", A.address, B.address)  # the third one is dead, and its claim stays
+    balancer.forget("ws-web-9-0009")
+    assert balancer.withdraw(A.name)
+    assert dns.values(WWW) == (B.address,)
+
+
+def test_who_moves_leaves_no_address_behind(balancer, dns):
+    balancer.admit(A)
+    balancer.admit(B)
+    balancer.admit(Member(A.name, "192.0.2.9", 80))
+    assert dns.values(WWW) == (B.address, "192.0.2.9")
+    assert balancer.withdraw(A.name)
+    assert dns.values(WWW) == (B.address,)
+
+
+def test_a_set_that_holds_somebody_elses_keeps_its_ttl(balancer, dns):
+    dns.put(WWW, "A", HAND, ttl=86400)
+    balancer.admit(A)
+    assert dns.sets()[f"{WWW}.", "A"] == (86400, (A.address, HAND))
+    dns.put(WWW, "A", A.address, ttl=86400)  # it is ours alone now
+    balancer.admit(B)
+    assert dns.sets()[f"{WWW}.", "A"][0] == 60
+
+
+def test_one_that_does_not_stand_is_never_the_last(balancer, dns):
+    balancer.admit(A)
+    assert balancer.withdraw("ws-web-1-0002") is True
+    assert balancer.admitted() == (A,)
+
+
 def test_the_apex(dns):
     balancer = at(dns, record="@")
     balancer.admit(A)
@@ -193,7 +226,11 @@ def test_drain_is_two_minutes_or_the_longest_ttl_there(dns):
     dns.put(WWW, "A", HAND, ttl=3600)
     balancer = at(dns)
     balancer.admit(A)
-    assert balancer.drain_seconds == 3600
+    assert balancer.drain_seconds == 3600 + 60
+    assert at(dns, ttl=2147483647).drain_seconds == 2147483647 + 60  # longer than anybody may write there
+    said = at(dns, drain_seconds=2)
+    assert said.admitted() == (A,)
+    assert said.drain_seconds == 3600
 
 
 # --- several at once, and answers that do not come ---
