@@ -41,6 +41,8 @@ def complaint(path: Path) -> str | None:
     OSError when there is no such file or it cannot be looked at.
     """
     found = path.stat()
+    if stat.S_ISDIR(found.st_mode):
+        return f"{path} is a directory, and no file"
     if found.st_uid not in (os.geteuid(), 0):
         return f"{path} belongs to user {found.st_uid}, not to us: chown {os.geteuid()} {path}"
     mode = stat.S_IMODE(found.st_mode)

@@ -8,6 +8,7 @@ import click
 
 from helperscripts.ask import Ask
 from helperscripts.verb import Verb, asks
+from utilities.errors import AskerErred, PartFailed, Trouble
 
 if TYPE_CHECKING:
     from autoscaler.ports import Balancer, Provider
@@ -42,6 +43,12 @@ def command(ask: Ask, webserver: str) -> None:
     provider = wiring.provider(ask.settings, deployment)
     balancers = wiring.balancers(ask.settings, deployment)
     found = known.find(webserver)
+    abroad = found is not None and bool(elsewhere([found[0]], tenancy_of(deployment, provider.traits)))
+    if not abroad and not provider.traits.relabels:
+        raise AskerErred(
+            f"provider {deployment.provider.name} cannot take a label off, so {webserver} would count as ours for "
+            "ever: nothing was changed; `adjust-scaling -1` removes one"
+        )
     id: str | None
     if found is None:
         name, id = _left_over(webserver, known, provider)
@@ -54,13 +61,24 @@ def command(ask: Ask, webserver: str) -> None:
         change_record(ask.store, share.share, name, _taken_out)
     _put_out(name, balancers)
     notes = ["the next cycle builds another in its place, unless you say `adjust-scaling -1`"]
-    if found is not None and elsewhere([found[0]], tenancy_of(deployment, provider.traits)):
-        notes.insert(0, f"its label stays on: it is rented at {found[0].tenancy}, where deployment.yaml asks nobody")
+    if abroad:
+        notes.insert(0, f"its label stays on: it is rented at {share.tenancy}, where deployment.yaml asks nobody")
     elif id is not None:
-        provider.label(id, None)
+        _unlabel(name, id, provider)
     sentence = f"{name} is released: it keeps running, without visitors, and no node knows it any more"
     ask.say(". ".join([sentence, *(f"Note: {note}" for note in notes)]))
     ask.answer({"sentence": sentence, "name": name, "id": id, "notes": notes})
+
+
+def _unlabel(name: str, id: str, provider: Provider) -> None:
+    """PartFailed where it stays on: the rest is done."""
+    try:
+        provider.label(id, None)
+    except Trouble as err:
+        raise PartFailed(
+            f"{name} is out of the records and the balancers, but its label is still on: {err}; ask again to finish "
+            "(the next cycle builds another in its place, unless you say `adjust-scaling -1`)"
+        ) from None
 
 
 def _taken_out(record: Record) -> Record | None:
@@ -102,7 +120,6 @@ def _refuse_last(name: str, balancers: tuple[Balancer, ...]) -> None:
 def _put_out(name: str, balancers: tuple[Balancer, ...]) -> None:
     """Withdrawn everywhere; PartFailed when one became the last meanwhile, or a Balancer cannot be asked."""
     from autoscaler.ports import BalancerUnreachable, Refused
-    from utilities.errors import PartFailed
 
     for balancer in balancers:
         try:

@@ -42,7 +42,11 @@ def read_token(settings: Mapping[str, object], title: str, variable: str, half: 
     if path and name:
         raise DocumentFault(title, [f"{env} and {file}: give one of the two"])
     if path:
-        text = read_private(Path(path).expanduser()).decode(errors="replace").strip()
+        try:
+            text = read_private(Path(path).expanduser()).decode(errors="replace").strip()
+        except Unreachable as err:
+            what = half.replace("_", " ")
+            raise Unreachable(f"{title}: {file}: {err}; it must hold the {what}, with mode 0600") from None
         where = path
     else:
         where = f"${name or variable}"

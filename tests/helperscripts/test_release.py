@@ -10,6 +10,7 @@ import pytest
 from autoscaler.deployment import Adapter
 from autoscaler.ports import BalancerUnreachable, Doubtful
 from autoscaler.webserver import State
+from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import MemoryProvider
 from tests.helperscripts.desk import at_rig, call
 from tests.worlds.memory import Rig
@@ -118,6 +119,32 @@ def test_a_cycle_that_seals_it_meanwhile_wins(rig: Rig) -> None:
     assert "is being destroyed already" in said.err
     assert rig.share().records[name].state is State.DELETING
     assert name in [m.name for m in admitted()]
+
+
+def test_where_no_label_comes_off_nothing_is_changed(rig: Rig) -> None:
+    """A provider `command` without a `label:` program, and containers, keep the label that they were made with."""
+    name = rig.up[0]
+    rig.provider.traits = replace(rig.provider.traits, relabels=False)
+    before = rig.share()
+    for word in (name, "ws-web-1-0099"):
+        said = call("release", word)
+        assert said.code == 2
+        assert "nothing was changed; `adjust-scaling -1` removes one" in said.err
+    assert rig.share() == before
+    assert name in rig.admitted
+
+
+def test_a_label_that_stays_on_is_told_with_what_is_done(rig: Rig) -> None:
+    name = rig.up[0]
+    rig.provider.faults.next("label", Fault.UNREACHABLE)
+    said = call("release", name)
+    assert said.code == 6
+    assert f"{name} is out of the records and the balancers, but its label is still on: " in said.err
+    assert "ask again to finish" in said.err
+    assert name not in rig.share().records
+    again = call("release", name)
+    assert again.code == 0, again.err
+    assert rig.provider.machine(name).pool is None  # type: ignore[union-attr]
 
 
 def test_one_that_is_rented_elsewhere_goes_without_its_label_taken_off(rig: Rig) -> None:

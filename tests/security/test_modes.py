@@ -71,3 +71,9 @@ def test_a_missing_secret_is_told_apart(tmp_path: Path) -> None:
         read_private(tmp_path / "nothing")
     with pytest.raises(FileNotFoundError):
         complaint(tmp_path / "nothing")
+
+
+def test_a_directory_is_told_and_nobody_is_bidden_to_close_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)  # as /tmp is: `chmod 600 /tmp` would break the machine
+    with pytest.raises(Unreachable, match=r"is a directory, and no file$"):
+        read_private(tmp_path)
