@@ -16,7 +16,7 @@ from providerscripts.dns.records import APEX, Entry, nearest, relative_to
 from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
-from providerscripts.rest.no import No, usual, whole
+from providerscripts.rest.no import No, kind_of, whole
 from providerscripts.rest.paging import Page, items_of, listed
 from providerscripts.site import Site
 
@@ -104,10 +104,12 @@ def _page(answer: Any) -> Page:
 
 def read_no(status: int, body: Any) -> No:
     """The kind by the vendor's codes, else by the status; every error's sentence and code."""
-    kind = usual(status, body).kind
+    kind = kind_of(status)
     errors = body.get("errors") if isinstance(body, dict) else None
     if not isinstance(errors, list) or not errors or not all(isinstance(one, dict) for one in errors):
         return No(kind, whole(body))
+    if status == 404 and all(isinstance(one.get("code"), int) for one in errors):
+        kind = "missing"
     if any(one.get("code") in _AUTH for one in errors):
         kind = "auth"
     said = [f"{one.get('message')} ({one.get('code')})" for one in errors]

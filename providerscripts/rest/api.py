@@ -175,10 +175,10 @@ class Api:
         return No(kind, self._clean(f"{self.title}: {what}: HTTP {answer.status}, {no.sentence}{hint}"))
 
     def _missing(self, answer: Answer) -> bool:
-        """Does the vendor itself, not some proxy's page, say that there is none: by 404, or as its reader knows?"""
+        """Does the vendor itself, not some gateway on the way, say that there is none?"""
         if not 400 <= answer.status < 500 or not isinstance(answer.body, dict):
             return False
-        return answer.status == 404 or self._reader(answer.status, answer.body).kind == "missing"
+        return self._reader(answer.status, answer.body).kind == "missing"
 
     def _strange(self, what: str, answer: Answer) -> str:
         said = whole(answer.body) if answer.status >= 300 else "an answer that is no JSON"

@@ -73,6 +73,8 @@ def read_exoscale_no(status: int, body: Any) -> No:
         kind = "quota"
     elif kind == "invalid" and any(word in said for word in _SOLD_OUT):
         kind = "sold out"
+    if status == 404 and isinstance(body, dict) and "not found" in str(body.get("message")).lower():
+        kind = "missing"
     hint = " (a signature is also refused when this machine's clock is wrong)" if kind == "auth" else ""
     return No(kind, f"{whole(body)}{hint}")
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["No", "Reader", "usual"]
+__all__ = ["No", "Reader", "kind_of", "usual", "whole"]
 
 _LONGEST = 2000  # letters of a body that is no JSON
 
 
 @dataclass(frozen=True)
 class No:
-    """`kind` is auth, quota, sold out, rate or invalid; or missing, where a vendor says 404 in other words."""
+    """`kind` is auth, quota, sold out, rate or invalid; or missing, where the vendor itself says: there is none."""
 
     kind: str
     sentence: str
@@ -25,9 +25,16 @@ Reader = Callable[[int, Any], No]
 
 
 def usual(status: int, body: Any) -> No:
-    """By the status alone: what every vendor means by it."""
-    kind = {401: "auth", 403: "auth", 402: "quota", 429: "rate"}.get(status, "invalid")
-    return No(kind, whole(body))
+    """By the status alone: what every vendor means by it. 404 with JSON of any shape is taken for the vendor's own:
+
+    whose errors have a shape of their own says `missing` for that alone, as a gateway on the way may have JSON, too.
+    """
+    return No("missing" if status == 404 and isinstance(body, dict) else kind_of(status), whole(body))
+
+
+def kind_of(status: int) -> str:
+    """What this status is in our words, when the body says no more; never missing."""
+    return {401: "auth", 403: "auth", 402: "quota", 429: "rate"}.get(status, "invalid")
 
 
 def whole(body: Any) -> str:

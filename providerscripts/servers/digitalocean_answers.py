@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from autoscaler.server import Server, ServerState
 from providerscripts.rest.extras import LABEL, tag_of
-from providerscripts.rest.no import No, usual, whole
+from providerscripts.rest.no import No, kind_of, whole
 from providerscripts.rest.paging import Page, items_of
 from utilities.instant import from_text
 
@@ -82,10 +82,12 @@ def page_of(answer: Any, key: str) -> Page:
 
 def read_no(status: int, body: Any) -> No:
     """The kind by the status, else by the vendor's sentence."""
-    kind = usual(status, body).kind
+    kind = kind_of(status)
     if not isinstance(body, dict) or "message" not in body:
         return No(kind, whole(body))
     said = whole(str(body["message"]))
+    if (status, body.get("id")) == (404, "not_found"):
+        kind = "missing"
     if status == 422:
         kind = next((kind for words, kind in _WORDS if words.search(said)), kind)
     request = f", request {body['request_id']}" if body.get("request_id") else ""

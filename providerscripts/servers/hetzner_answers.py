@@ -7,7 +7,7 @@ from typing import Any
 
 from autoscaler.server import Server, ServerState
 from providerscripts.rest.extras import LABEL
-from providerscripts.rest.no import No, usual
+from providerscripts.rest.no import No, kind_of, whole
 from providerscripts.rest.paging import Page, items_of
 from utilities.instant import from_text
 
@@ -102,9 +102,10 @@ def read_no(status: int, body: Any) -> No:
     """The kind by the vendor's code, else by the status; its message, its code, and what it says of each field."""
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not error.get("message"):
-        return usual(status, body)
+        return No(kind_of(status), whole(body))
     code = str(error.get("code"))
-    kind = _KINDS.get(code) or usual(status, body).kind
+    kind = _KINDS.get(code) or kind_of(status)
+    kind = "missing" if (status, code) == (404, "not_found") else kind
     details = error.get("details")
     more = f": {json.dumps(details, ensure_ascii=False)[:1000]}" if details else ""
     hint = "; it needs the permission Read & Write" if code == "token_readonly" else ""

@@ -8,7 +8,7 @@ from typing import Any
 
 from autoscaler.server import Server, ServerState
 from providerscripts.rest.extras import LABEL, tag_of
-from providerscripts.rest.no import No, usual, whole
+from providerscripts.rest.no import No, kind_of, whole
 from providerscripts.rest.paging import Page, items_of
 from utilities.instant import Instant, from_text
 
@@ -91,7 +91,7 @@ def page_of(answer: Any) -> Page:
 
 def read_no(status: int, body: Any) -> No:
     """The kind by the status, else by the vendor's reasons; each with the field that it is about."""
-    kind = usual(status, body).kind
+    kind = kind_of(status)
     errors = body.get("errors") if isinstance(body, dict) else None
     if (
         not isinstance(errors, list)
@@ -100,6 +100,8 @@ def read_no(status: int, body: Any) -> No:
     ):
         return No(kind, whole(body))
     reasons = [str(one["reason"]) for one in errors]
+    if status == 404 and any(said.lower().startswith("not found") for said in reasons):
+        kind = "missing"
     if status == 400:
         kind = next((kind for words, kind in _WORDS if any(words.search(said) for said in reasons)), kind)
     fields = [f"{one['field']}: " if one.get("field") else "" for one in errors]

@@ -89,6 +89,8 @@ def read_no(status: int, body: Any) -> No:
     """The kind by the status, else by the vendor's sentence."""
     said = whole(body)
     kind = {401: "auth", 403: "auth", 402: "quota", 429: "rate"}.get(status, "invalid")
+    if status == 404 and isinstance(body, dict) and body.get("status") == 404 and body.get("error"):
+        kind = "missing"
     if kind == "invalid":
         kind = next((kind for kind, words in _WORDS if words.search(said)), "invalid")
     return No(kind, said + (_BOUND if kind == "auth" else ""))

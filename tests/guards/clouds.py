@@ -17,6 +17,14 @@ DNS = "tests/providerscripts/dns/test_balancer.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
     Guard(
+        "gone is what the vendor calls missing",
+        "A gateway's 404 in JSON would strike out a machine that goes on costing.",
+        "providerscripts/servers/hetzner_answers.py",
+        'if (status, code) == (404, "not_found") else kind',
+        "if status == 404 else kind",
+        ("tests/providerscripts/rest/test_missing.py::test_a_gateways_is_not",),
+    ),
+    Guard(
         "a name inside the zone is not cut",
         "www.example.com.example.com, where a dot was forgotten, is somebody else's record.",
         "providerscripts/dns/records.py",

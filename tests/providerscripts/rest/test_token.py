@@ -37,7 +37,7 @@ def test_none_is_told_with_the_way_out(monkeypatch: pytest.MonkeyPatch, tmp_path
         read_token({}, "provider acme", "ACME_TOKEN")
     with pytest.raises(Unreachable, match="is empty"):
         read_token(token(tmp_path, "\n"), "provider acme", "ACME_TOKEN")
-    with pytest.raises(Unreachable, match="token_file: .* does not exist; it must hold the token, with mode 0600"):
+    with pytest.raises(Unreachable, match=r"token_file: .* does not exist; it must hold the token, with mode 0600"):
         read_token({"token_file": str(tmp_path / "nowhere")}, "provider acme", "ACME_TOKEN")
     with pytest.raises(Unreachable, match="chmod 600"):
         read_token(token(tmp_path, mode=0o644), "provider acme", "ACME_TOKEN")
