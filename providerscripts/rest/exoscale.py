@@ -6,6 +6,7 @@ description names as its reference for Python.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -34,7 +35,8 @@ _ENDPOINT = "https://api-{zone}.exoscale.com/v2"
 _RATE = Rate(300, 60.0)  # the vendor states no limit: this is what we find polite
 
 _QUOTA = ("quota", "limit exceeded", "limit reached")
-_SOLD_OUT = ("capacity", "unavailable", "sold out")
+_SOLD_OUT = re.compile(r"capacity|sold out|(instance|type|size|zone)\b.* unavailable")
+_TEMPLATE = re.compile(r"\btemplate\b")  # one that is not in this zone is a faulty order, whatever else is said of it
 
 
 def open_exoscale(
@@ -71,7 +73,7 @@ def read_exoscale_no(status: int, body: Any) -> No:
     kind = {401: "auth", 403: "auth", 402: "quota", 429: "rate"}.get(status, "invalid")
     if kind in ("auth", "invalid") and any(word in said for word in _QUOTA):
         kind = "quota"
-    elif kind == "invalid" and any(word in said for word in _SOLD_OUT):
+    elif kind == "invalid" and _SOLD_OUT.search(said) and not _TEMPLATE.search(said):
         kind = "sold out"
     if status == 404 and isinstance(body, dict) and "not found" in str(body.get("message")).lower():
         kind = "missing"

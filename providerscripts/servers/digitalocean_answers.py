@@ -31,7 +31,7 @@ _STATES = {
 # the vendor takes no more there (github.com/trailofbits/algo/issues/677). A size that never was is told from one that
 # is not available: "You specified an invalid size for Droplet creation." (docker/machine issue 288).
 _WORDS = (
-    (re.compile(r"\blimit\b", re.IGNORECASE), "quota"),
+    (re.compile(r"\b(droplet|account) limit\b", re.IGNORECASE), "quota"),
     (re.compile(r"\b(size|region)\b.*\b(not available|unavailable)\b", re.IGNORECASE), "sold out"),
 )
 

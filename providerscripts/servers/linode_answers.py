@@ -40,12 +40,13 @@ _STATES = {
 # support ticket." (github.com/pulumi/templates/issues/184), "You've reached a limit for the number of active services
 # on your account" and "... the limit for the number of active vCPUs in this Linode plan" (linode/manager, its tests).
 # How a region without room for a plan answers today is written down nowhere that we found ("No open slots for this
-# plan!" was the old API's: github.com/displague/vagrant-linode/issues/24): those words are a guess, made wide, for a
-# kind taken wrongly costs one try elsewhere.
+# plan!" was the old API's: github.com/displague/vagrant-linode/issues/24): those words are a guess. They count only
+# in a reason about type or region, or about no field: "Length exceeds limit of 16384" of user data is a faulty order.
 _WORDS = (
-    (re.compile(r"\blimit\b", re.IGNORECASE), "quota"),
-    (re.compile(r"sold out|no open slots|capacity|(plan|type|region).*(not |un)available", re.I), "sold out"),
+    (re.compile(r"account limit|limit for the number of", re.IGNORECASE), "quota"),
+    (re.compile(r"sold out|no open slots|(out of|enough) capacity|(plan|type|region).*(not |un)available", re.I), "sold out"),
 )
+_SCARCE = (None, "", "type", "region")
 
 
 def server_of(item: dict[str, Any], pool: str) -> Server:
@@ -103,6 +104,7 @@ def read_no(status: int, body: Any) -> No:
     if status == 404 and any(said.lower().startswith("not found") for said in reasons):
         kind = "missing"
     if status == 400:
-        kind = next((kind for words, kind in _WORDS if any(words.search(said) for said in reasons)), kind)
+        short = [str(one["reason"]) for one in errors if one.get("field") in _SCARCE]
+        kind = next((kind for words, kind in _WORDS if any(words.search(said) for said in short)), kind)
     fields = [f"{one['field']}: " if one.get("field") else "" for one in errors]
     return No(kind, whole("; ".join(f"{field}{said}" for field, said in zip(fields, reasons, strict=True))))

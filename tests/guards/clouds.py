@@ -22,7 +22,7 @@ CLOUDS: tuple[Guard, ...] = (
         "providerscripts/servers/hetzner_answers.py",
         'if (status, code) == (404, "not_found") else kind',
         "if status == 404 else kind",
-        ("tests/providerscripts/rest/test_missing.py::test_a_gateways_is_not",),
+        ("tests/providerscripts/rest/test_no.py::test_a_gateways_is_not",),
     ),
     Guard(
         "a name inside the zone is not cut",

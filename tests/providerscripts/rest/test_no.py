@@ -1,4 +1,4 @@
-"""Gone is only what the vendor itself calls missing: a gateway on the way may say 404 in JSON, too."""
+"""A vendor's no in our words: missing is what the vendor itself calls so, and scarce what it has too little of."""
 
 from __future__ import annotations
 
@@ -46,3 +46,15 @@ def test_a_gateways_is_not(reader: Reader, body: Any) -> None:
 def test_who_has_no_shape_of_its_own_takes_any_json() -> None:
     assert usual(404, {"message": "no"}).kind == "missing"
     assert usual(404, "<html>no</html>").kind == "invalid"
+
+
+@pytest.mark.parametrize(("reader", "status", "body"), [
+    (digitalocean, 422, {"id": "unprocessable_entity", "message": "tags exceed limit"}),
+    (digitalocean, 422, {"id": "unprocessable_entity", "message": "User data exceeds the limit of 64KiB"}),
+    (linode, 400, {"errors": [{"field": "metadata.user_data", "reason": "Length exceeds limit of 16384"}]}),
+    (linode, 400, {"errors": [{"field": "image", "reason": "This type of image is not available in this region"}]}),
+    (linode, 400, {"errors": [{"reason": "This type requires the Capacity of Metadata"}]}),
+    (read_exoscale_no, 400, {"message": "template unavailable in this zone"}),
+])  # fmt: skip
+def test_a_faulty_order_is_neither_sold_out_nor_over_quota(reader: Reader, status: int, body: Any) -> None:
+    assert reader(status, body).kind == "invalid"  # else every fallback were tried, and shunned
