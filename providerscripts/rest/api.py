@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
@@ -161,12 +163,18 @@ class Api:
         self, method: str, path: str, params: Mapping[str, Any] | None, body: Any, headers: Mapping[str, str]
     ) -> Answer:
         """One request. Spent, NeverLeft, Lost."""
-        self._budget.take(deletes=method == "DELETE")
+        self._budget.take(method)
         answer = self._exchange.send(method, path, params, body, headers)
         self._budget.heard(answer.headers)
         if answer.status == 429:
             self._budget.close(answer.pause or 1.0)
-        return answer
+        return replace(answer, body=self._without_secrets(answer.body)) if answer.status >= 300 else answer
+
+    def _without_secrets(self, body: Any) -> Any:
+        """Before anything is cut short: half of a token that a vendor repeats would be told."""
+        if isinstance(body, str):
+            return self._clean(body)
+        return None if body is None else json.loads(self._clean(json.dumps(body)))
 
     def _refusal(self, what: str, answer: Answer) -> No:
         no = self._reader(answer.status, answer.body)

@@ -24,7 +24,8 @@ from utilities.instant import Instant, to_text
 __all__ = ["Budget", "Rate", "Spent"]
 
 _SHORT = 2.0  # seconds: a wait so short is waited, a longer one is told
-_RESERVE = 0.1  # of the limit, for deletes
+_KEPT = {"DELETE": 0.0, "GET": 0.5}  # of the reserve; by the request's method
+_RESERVE = 0.1  # of the limit: the last half of it for deletes alone, the first for what must be read before one
 
 
 class Spent(Exception):
@@ -70,13 +71,17 @@ class Budget:
         """The clock it reckons by."""
         return self._clock
 
-    def take(self, deletes: bool = False) -> None:
-        """One request. Waits where a short wait is enough; Spent where it is not. `deletes` may use the reserve."""
+    def take(self, method: str = "GET") -> None:
+        """One request. Waits where a short wait is enough; Spent where it is not.
+
+        The last tenth is for questions and deletes, the last half of that for deletes: what is to go is listed first.
+        """
         waited = 0.0
         while True:
             with self._level() as level:
                 now = self._clock.now()
-                keep = 0.0 if deletes else _RESERVE * level.limit
+                # Never so much that nothing is left at all: an account may be told a limit of 1.
+                keep = min(_KEPT.get(method, 1.0) * _RESERVE * level.limit, level.limit - 1.0)
                 lack = keep + 1.0 - level.left
                 wait = max(level.closed - now, lack * self._rate.window / level.limit if lack > 0 else 0.0)
                 if wait <= 0:
@@ -88,7 +93,7 @@ class Budget:
             self._clock.sleep(wait)
             waited += wait
         until = Instant(now + wait)
-        kept = "" if deletes else "; the rest is kept for deletes"
+        kept = "" if method == "DELETE" else "; the rest is kept for deletes"
         raise Spent(
             until,
             f"{self._vendor} allows no more requests before {to_text(until)}: {max(0, int(level.left))} of "
@@ -142,10 +147,10 @@ class Budget:
     def _read(self, descriptor: int) -> _Level:
         try:
             plain = json.loads(os.pread(descriptor, 4096, 0))
-            level = _Level(**{key: float(plain[key]) for key in ("limit", "left", "at", "closed")})
-            if level.limit >= 1:
-                return level
-        except (ValueError, KeyError, TypeError, OSError):
+            numbers = {key: float(plain[key]) for key in ("limit", "left", "at", "closed")}
+            if all(map(math.isfinite, numbers.values())) and numbers["limit"] >= 1:
+                return _Level(**{**numbers, "left": max(0.0, numbers["left"])})
+        except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):
             pass  # new, or cut off by a full disk: reckoned anew
         return _Level(self._rate.limit, self._rate.limit, self._clock.now())
 

@@ -59,7 +59,7 @@ class Exchange:
         import requests
 
         end = time.monotonic() + TOTAL
-        session = self._session() if method == "GET" else requests.Session()
+        session = self._session() if method == "GET" else _unfollowing()
         try:
             response = session.request(
                 method,
@@ -81,10 +81,8 @@ class Exchange:
         return _answer(response.status_code, text, response.headers)
 
     def _session(self) -> Session:
-        import requests
-
         if not hasattr(self._mine, "session"):
-            self._mine.session = requests.Session()
+            self._mine.session = _unfollowing()
         session: Session = self._mine.session
         return session
 
@@ -95,6 +93,20 @@ def seconds(header: str | None) -> float | None:
         return min(3600.0, max(0.0, float(header or "")))
     except ValueError:
         return None
+
+
+def _unfollowing() -> Session:
+    """A session that looks at no Location: requests reads the body of a redirect, and resolves where it leads, also
+
+    where it may not follow.
+    """
+    import requests
+
+    class Unfollowing(requests.Session):
+        def get_redirect_target(self, _: Response) -> None:
+            return None
+
+    return Unfollowing()
 
 
 def _read(response: Response, end: float) -> bytes:
@@ -117,7 +129,7 @@ def _answer(status: int, text: bytes, headers: Mapping[str, str]) -> Answer:
         return Answer(status, None, False, headers)
     try:
         return Answer(status, json.loads(text), True, headers)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Answer(status, text.decode(errors="replace"), False, headers)
 
 

@@ -63,7 +63,7 @@ def _walked(
         answer = api.get(path, asked, headers)
         try:
             page = read(answer)
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             raise api.odd(f"GET {path}", answer) from None
         if not all(isinstance(item, dict) for item in page.items):
             raise api.odd(f"GET {path}", answer)

@@ -44,7 +44,10 @@ _STATES = {
 # in a reason about type or region, or about no field: "Length exceeds limit of 16384" of user data is a faulty order.
 _WORDS = (
     (re.compile(r"account limit|limit for the number of", re.IGNORECASE), "quota"),
-    (re.compile(r"sold out|no open slots|(out of|enough) capacity|(plan|type|region).*(not |un)available", re.I), "sold out"),
+    (
+        re.compile(r"sold out|no open slots|(out of|enough) capacity|(plan|type|region).*(not |un)available", re.I),
+        "sold out",
+    ),
 )
 _SCARCE = (None, "", "type", "region")
 

@@ -152,7 +152,7 @@ CLOUDS: tuple[Guard, ...] = (
         "the last requests are for deletes",
         "A fleet can shrink when nothing else can be asked any more.",
         "providerscripts/rest/budget.py",
-        "keep = 0.0 if deletes else _RESERVE * level.limit",
+        "keep = min(_KEPT.get(method, 1.0) * _RESERVE * level.limit, level.limit - 1.0)",
         "keep = 0.0",
         (BUDGET + "the_last_tenth_is_for_deletes",),
     ),

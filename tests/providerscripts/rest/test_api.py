@@ -214,9 +214,13 @@ def test_a_deed_without_a_body_in_its_answer(api: Api, there: Vendor) -> None:
 
 
 def test_a_deed_takes_no_connection_that_lay_idle(api: Api, there: Vendor) -> None:
-    api.get("/x")  # its connection is pooled, and would break under the deed if it were used
+    """One that the vendor closes in that moment would leave a doubt for nothing."""
+    api.get("/x")
+    api.get("/x")
+    assert there.connections == 1  # a question's is used again
     there.script = [Said(201, {"server": {"id": 1}})]
     assert api.once("POST", "/servers", {}) == {"server": {"id": 1}}
+    assert there.connections == 2
 
 
 def test_a_redirect_is_not_followed_with_the_token(api: Api, there: Vendor) -> None:
@@ -227,7 +231,29 @@ def test_a_redirect_is_not_followed_with_the_token(api: Api, there: Vendor) -> N
         assert elsewhere.heard == []
 
 
+@pytest.mark.parametrize("location", ["http://[bad/", "http://\xff\xfe/", "//", "http://x:99999999/"])
+def test_where_a_redirect_leads_is_not_even_read(api: Api, there: Vendor, location: str) -> None:
+    there.script = [Said(302, headers={"Location": location})]
+    with pytest.raises(Doubtful, match="HTTP 302"):
+        api.once("POST", "/servers", {})
+
+
+def test_an_answer_nested_beyond_measure_is_none(api: Api, there: Vendor) -> None:
+    there.script = [Said(raw=b"[" * 200_000)] * 4
+    with pytest.raises(ProviderUnreachable, match="no JSON"):
+        api.get("/servers")
+    with pytest.raises(Doubtful):
+        api.once("POST", "/servers", {})
+
+
 # --- secrets and words ---
+
+
+def test_no_half_of_a_token_is_told_where_an_answer_is_cut_short(api: Api, there: Vendor) -> None:
+    there.script = [Said(401, {"message": "x" * (2000 - len(TOKEN) + 3) + TOKEN})]
+    with pytest.raises(Refused) as refused:
+        api.once("POST", "/servers", {})
+    assert TOKEN[:6] not in str(refused.value)
 
 
 def test_the_token_is_in_no_message(api: Api, there: Vendor) -> None:

@@ -41,6 +41,7 @@ class Vendor:
     def __init__(self) -> None:
         self.script: list[Said | str] = []
         self.heard: list[Heard] = []
+        self.connections = 0
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.endpoint = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -57,6 +58,7 @@ class Vendor:
             threading.Thread(target=self._talk, args=(connection,), daemon=True).start()
 
     def _talk(self, connection: socket.socket) -> None:
+        self.connections += 1
         with connection, connection.makefile("rb") as reader:
             while line := reader.readline().decode():
                 method, target, _ = line.split()
@@ -76,7 +78,7 @@ class Vendor:
                 text = said.raw or (b"" if said.body is None else json.dumps(said.body).encode())
                 told = {"Content-Length": str(len(text)), **said.headers}
                 head = f"HTTP/1.1 {said.status} X\r\n" + "".join(f"{k}: {v}\r\n" for k, v in told.items()) + "\r\n"
-                connection.sendall(head.encode() + text)
+                connection.sendall(head.encode("latin-1") + text)
 
     def _drip(self, connection: socket.socket) -> None:
         with suppress(OSError):  # who has had enough goes
