@@ -8,9 +8,9 @@ whose address it is, the order of writes, what is read back, that the last one s
     def build(options, site):              # the Catalogue's word
         return open_balancer("vendor", options, site, VendorZone, ttls=Ttls(least=60), ...)
 
-A vendor that compares before it swaps (Route 53) raises Changed from `add` and `remove` when `beside` is no longer
-what is there: the verb is then decided anew. What it writes all at once needs no marks: see claims.py for the text of
-the TXT records, which is the same for all, and settings.py for the names (`www`, `@` or the full name).
+Route 53 compares before it swaps, and changes addresses and claims at once: route53.py is a Balancer of its own,
+without a Zone and without marks. claims.py has the text of the TXT records, which is the same for all, settings.py
+the names (`www`, `@` or the full name).
 
 Why names stand in TXT records, and what two nodes at once can and cannot do to each other:
 docs/decisions/0019-names-in-dns.md.

@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import TypeVar
 
 from autoscaler.ports import BalancerUnreachable, Member, Refused
-from providerscripts.balancers.members import check_member, check_name
+from providerscripts.balancers.members import check_name
 from providerscripts.balancers.wholefile import WholeFile
-from providerscripts.dns.claims import MARK_LIFE, Claim, Sight
-from providerscripts.dns.records import Changed, Zone
+from providerscripts.dns.claims import MARK_LIFE, Claim, Sight, check_record
+from providerscripts.dns.records import Zone
 from providerscripts.dns.scribe import Scribe
 from providerscripts.dns.settings import DRAIN, DnsSettings
 from providerscripts.site import Site
@@ -28,7 +28,6 @@ __all__ = ["DRAIN", "DnsBalancer"]
 
 T = TypeVar("T")
 
-_TRIES = 5  # of a verb, where a vendor compares and swaps
 _QUEUE = 60.0  # seconds to wait for the other processes of this node
 
 
@@ -49,7 +48,7 @@ class DnsBalancer:
 
     def admit(self, member: Member) -> None:
         """Claim, then address; then the address that it had before is taken away. See Balancer."""
-        member = check_member(member)
+        member = check_record(member)
         self._verb(f"admit {member.name}", lambda: self._admit(Claim(member.name, member.address, member.port)))
 
     def withdraw(self, name: str, leave: int = 1) -> bool:
@@ -67,15 +66,17 @@ class DnsBalancer:
         check_name(name)
         self._verb(f"forget {name}", lambda: self._forget(name))
 
+    def examine(self) -> tuple[str, ...]:
+        """What the vendor would say against our writes there. BalancerUnreachable."""
+        sight = self._look()
+        return (*(self._beside(what) for what in sight.foreign[:1]), *self._scribe.hindrances())
+
     # --- admit ---
 
     def _admit(self, claim: Claim) -> None:
         sight, write = self._look(), self._scribe
         if sight.foreign:
-            raise Refused(
-                f"{self.name}: there is {sight.foreign[0]}, beside which no address can stand; "
-                "remove it, or name another record"
-            )
+            raise Refused(self._beside(sight.foreign[0]))
         old = [c for c in sight.of_name(claim.name) if c != claim]
         # The old one is marked first: while both stand it is the one told, so that a half move is seen.
         moving = [replace(c, leaving=self._clock.now()) for c in old if sight.stands(c) and not sight.marks(c)]
@@ -203,6 +204,10 @@ class DnsBalancer:
 
     # --- one at a time ---
 
+    def _beside(self, foreign: str) -> str:
+        told = f"there is {foreign}, beside which no address can stand"
+        return f"{self.name}: {told}; remove it, or name another record"
+
     def _look(self) -> Sight:
         sight = self._scribe.look()
         self.drain_seconds = max(self.drain_seconds, sight.ttl + self._publishing)
@@ -210,12 +215,7 @@ class DnsBalancer:
 
     def _verb(self, what: str, do: Callable[[], T]) -> T:
         with self._locked(what):
-            for _ in range(_TRIES):
-                try:
-                    return do()
-                except Changed:
-                    continue
-            raise BalancerUnreachable(f"{self.name}: {what}: others change the same records all the time")
+            return do()
 
     @contextmanager
     def _locked(self, what: str) -> Iterator[None]:

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from autoscaler.ports import Member
+from autoscaler.ports import Member, Refused
+from providerscripts.balancers.members import check_member
 from providerscripts.dns.records import Entry
 from utilities.instant import Instant
 
-__all__ = ["FOREIGN", "MARK_LIFE", "Claim", "Sight"]
+__all__ = ["FOREIGN", "MARK_LIFE", "Claim", "Sight", "check_record", "read_claim"]
 
 #: So long a mark counts. Nodes whose clocks are more than 20 s off do no deeds (the Store's date tells them), and
 #: who marked removes within MARK_LIFE / 2 or not at all.
@@ -62,7 +63,7 @@ class Claim:
 def read_claim(text: str) -> Claim | None:
     """None: it is none of ours, and stays as it is."""
     found = _CLAIM.fullmatch(text)
-    if found is None:
+    if found is None or not 1 <= int(found["port"]) <= 65535:
         return None
     try:
         address = str(ip_address(found["address"]))
@@ -70,6 +71,15 @@ def read_claim(text: str) -> Claim | None:
         return None
     leaving = None if found["leaving"] is None else Instant(float(found["leaving"]))
     return Claim(found["name"], address, int(found["port"]), leaving)
+
+
+def check_record(member: Member) -> Member:
+    """As check_member. Refused, too, for an address that no visitor can be sent to by a name."""
+    member = check_member(member)
+    address = ip_address(member.address)
+    if "%" in member.address or address.is_link_local or address.is_multicast or address.is_unspecified:
+        raise Refused(f"{member.name}: no visitor can reach {member.address} by a name: it needs a routed address")
+    return member
 
 
 class Sight:

@@ -39,6 +39,8 @@ _AUTH = (10000, 9109, 6003, 6111)
 class CloudflareZone:
     """See Zone."""
 
+    nobody = "00000000000000000000000000000000"  # an id that there cannot be
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone = api, zone
         self._path = ""  # with the zone's id, once it is known
@@ -51,18 +53,17 @@ class CloudflareZone:
             found += listed(self._api, path, asked, _page)
         return [self._entry(item) for item in found]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """TXT is written in quotes, an address not proxied. See Zone."""
-        del beside
+        del new
         data = f'"{entry.data}"' if entry.type == "TXT" else entry.data
         body = {"type": entry.type, "name": self._full(entry.name), "content": data, "ttl": entry.ttl}
         if entry.type != "TXT":
             body["proxied"] = False
         self._api.once("POST", self._records(), body)
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._api.delete(f"{self._records()}/{entry.id}")
 
     def _full(self, name: str) -> str:

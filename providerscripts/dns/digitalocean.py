@@ -8,7 +8,7 @@ from typing import Any
 from autoscaler.ports import BalancerUnreachable
 from providerscripts.dns.account import OPTIONAL, REQUIRED, open_balancer
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.records import APEX, Entry, nearest, relative_to
+from providerscripts.dns.records import APEX, Entry, inside, nearest
 from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
@@ -30,6 +30,8 @@ _PER_PAGE = 200
 class DigitalOceanZone:
     """See Zone."""
 
+    nobody = "9007199254740991"  # an id that there cannot be
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone, self._path = api, zone, f"/domains/{zone}"
         self._known = False
@@ -47,15 +49,14 @@ class DigitalOceanZone:
             found += self._listed(f"{self._path}/records", {"name": full}, "domain_records", "id")
         return [self._entry(item) for item in found]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """See Zone."""
-        del beside
+        del new
         body = {"type": entry.type, "name": entry.name, "data": entry.data, "ttl": entry.ttl}
         self._api.once("POST", f"{self._path}/records", body)
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._api.delete(f"{self._path}/records/{entry.id}")
 
     def _listed(self, path: str, params: Mapping[str, Any], key: str, id: str) -> list[dict[str, Any]]:
@@ -63,7 +64,7 @@ class DigitalOceanZone:
 
     def _entry(self, item: dict[str, Any]) -> Entry:
         try:
-            name = relative_to(self._zone, str(item["name"]))
+            name = inside(str(item["name"]))
             return Entry(name, str(item["type"]), str(item["data"]), item.get("ttl"), str(int(item["id"])))
         except (KeyError, TypeError, ValueError):
             raise self._api.odd(f"GET {self._path}/records", item) from None

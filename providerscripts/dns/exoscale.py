@@ -32,6 +32,8 @@ _API_ZONE = "ch-gva-2"  # which of its APIs is asked, where `api_zone` does not 
 class ExoscaleZone:
     """See Zone."""
 
+    nobody = "00000000-0000-0000-0000-000000000000"  # an id that there cannot be
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone = api, zone
         self._path = ""  # with the domain's UUID, once it is known
@@ -41,16 +43,15 @@ class ExoscaleZone:
         path = self._records()
         return [e for e in (self._entry(item) for item in self._whole(path, "dns-domain-records")) if e.name in names]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """See Zone."""
-        del beside
+        del new
         name = "" if entry.name == APEX else entry.name
         body = {"type": entry.type, "name": name, "content": entry.data, "ttl": entry.ttl}
         self._told("POST", self._api.once("POST", self._records(), body))
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._told("DELETE", self._api.delete(f"{self._records()}/{entry.id}"))
 
     def _records(self) -> str:

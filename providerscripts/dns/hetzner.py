@@ -12,7 +12,7 @@ from urllib.parse import quote
 from autoscaler.ports import BalancerUnreachable, Refused
 from providerscripts.dns.account import OPTIONAL, REQUIRED, open_balancer
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.records import Entry, nearest, relative_to
+from providerscripts.dns.records import Entry, inside, nearest
 from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
@@ -35,6 +35,8 @@ _PER_PAGE_SETS = 100
 class HetznerZone:
     """See Zone. An RRset has one TTL: ours is given when a set is new, and else the set's stays."""
 
+    nobody = ""  # records have no ids here: one is removed by its value
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone, self._path = api, zone, f"/zones/{zone}"
         self._ttl: int | None = None  # the zone's own, of sets that have none
@@ -49,17 +51,16 @@ class HetznerZone:
             sets += self._listed(f"{self._path}/rrsets", {"name": name, "per_page": _PER_PAGE_SETS}, "rrsets")
         return [entry for one in sets for entry in self._entries(one)]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """TXT is written in quotes. See Zone."""
         value = f'"{entry.data}"' if entry.type == "TXT" else entry.data
         body: dict[str, Any] = {"records": [{"value": value}]}
-        if not beside:
+        if new:
             body["ttl"] = entry.ttl
         self._done(entry, "add_records", body)
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._done(entry, "remove_records", {"records": [{"value": entry.data}]})
 
     def _done(self, entry: Entry, verb: str, body: dict[str, Any]) -> None:
@@ -86,7 +87,7 @@ class HetznerZone:
 
     def _entries(self, one: dict[str, Any]) -> list[Entry]:
         try:
-            name, type, ttl = relative_to(self._zone, str(one["name"])), str(one["type"]), one.get("ttl") or self._ttl
+            name, type, ttl = inside(str(one["name"])), str(one["type"]), one.get("ttl") or self._ttl
             return [Entry(name, type, str(record["value"]), ttl) for record in one["records"]]
         except (KeyError, TypeError):
             raise self._api.odd(f"GET {self._path}/rrsets", one) from None

@@ -36,6 +36,8 @@ _PER_PAGE = 500
 class LinodeZone:
     """See Zone."""
 
+    nobody = "2147483647"  # an id that there cannot be
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone = api, zone
         self._path = ""  # with the domain's number, once it is known
@@ -45,16 +47,15 @@ class LinodeZone:
         path = self._records()
         return [e for e in (self._entry(item) for item in self._listed(path)) if e.name in names]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """See Zone."""
-        del beside
+        del new
         name = "" if entry.name == APEX else entry.name
         body = {"type": entry.type, "name": name, "target": entry.data, "ttl_sec": entry.ttl}
         self._api.once("POST", self._records(), body if name else {k: v for k, v in body.items() if k != "name"})
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._api.delete(f"{self._records()}/{entry.id}")
 
     def _records(self) -> str:

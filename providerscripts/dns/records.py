@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Protocol
 
-__all__ = ["APEX", "Changed", "Entry", "Zone", "inside", "nearest", "relative_to", "unquoted"]
+__all__ = ["APEX", "Entry", "Zone", "inside", "nearest", "relative_to", "unquoted"]
 
 APEX = "@"  # the zone's own name
 
@@ -45,15 +45,13 @@ class Entry:
         return unquoted(self.data) if self.type == "TXT" else ""
 
 
-class Changed(Exception):
-    """Nothing was written: the records are no longer those that were read. To be read, and decided, once more.
+class Zone(Protocol):
+    """One zone at one vendor. Everything raises BalancerUnreachable when the vendor cannot be asked.
 
-    Only a vendor that compares before it swaps can raise it.
+    `nobody`: an id that no record can have, empty where records have none.
     """
 
-
-class Zone(Protocol):
-    """One zone at one vendor. Everything raises BalancerUnreachable when the vendor cannot be asked."""
+    nobody: str
 
     def read(self, names: Sequence[str]) -> Sequence[Entry]:
         """Every record of any type at exactly these names (`www` is neither `www2` nor `*`); complete, or
@@ -61,15 +59,15 @@ class Zone(Protocol):
         BalancerUnreachable. So it is too when there is no such zone, with the nearest names that there are.
         """
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
-        """Add this record (its id is empty), whatever else is there. `beside`: those of its name and type that were
+    def add(self, entry: Entry, new: bool) -> None:
+        """Add this record (its id is empty), whatever else is there. `new`: no other of its name and type was read
 
-        read, with our own writes since. Exactly one request that writes. Refused: certainly not added.
-        BalancerUnreachable: perhaps. Changed.
+        or written by us since. Exactly one request that writes. Refused: certainly not added. BalancerUnreachable:
+        perhaps.
         """
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
-        """Remove this record, and no other one; not there is done. `beside`: as for `add`, this one among them."""
+    def remove(self, entry: Entry) -> None:
+        """Remove this record, and no other one; not there is done, or Refused, as the vendor says it."""
 
 
 def unquoted(data: str) -> str:
@@ -81,7 +79,7 @@ def unquoted(data: str) -> str:
 
 
 def inside(name: str) -> str:
-    """A name as a vendor tells it who tells names inside the zone: APEX for `@` and for nothing at all.
+    """A name as most vendors tell it, who tell names inside the zone: APEX for `@` and for nothing at all.
 
     `www.example.com` in the zone example.com is then www.example.com.example.com, somebody's slip, and not ours.
     """
@@ -89,14 +87,9 @@ def inside(name: str) -> str:
 
 
 def relative_to(zone: str, name: str) -> str:
-    """A name as it is called inside its zone, from a person's or a vendor's `www`, `www.example.com` or
-
-    `www.example.com.`; APEX for the zone itself.
-    """
+    """A name inside its zone, from a vendor who tells `www.example.com` in full; APEX for the zone's own."""
     name, zone = name.rstrip(".").lower(), zone.rstrip(".").lower()
-    if name in ("", APEX, zone):
-        return APEX
-    return name.removesuffix(f".{zone}")
+    return APEX if name == zone else name.removesuffix(f".{zone}")
 
 
 def nearest(zone: str, known: Sequence[str]) -> str:

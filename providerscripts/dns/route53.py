@@ -18,9 +18,9 @@ from typing import Any
 from autoscaler.ports import BalancerUnreachable, Clock, Member, Refused
 from providerscripts.amazon.client import Clients
 from providerscripts.amazon.no import Heard, asking, errors, heard
-from providerscripts.balancers.members import check_member, check_name
-from providerscripts.dns.claims import Claim, Sight, read_claim
-from providerscripts.dns.records import Entry, unquoted
+from providerscripts.balancers.members import check_name
+from providerscripts.dns.claims import Claim, Sight, check_record, read_claim
+from providerscripts.dns.records import Entry, nearest, unquoted
 from providerscripts.dns.settings import OPTIONAL as _OPTIONAL
 from providerscripts.dns.settings import REQUIRED as _REQUIRED
 from providerscripts.dns.settings import DnsSettings, Ttls, read_settings
@@ -74,7 +74,7 @@ class Route53Balancer:
 
     def admit(self, member: Member) -> None:
         """Its address and its claim, in place of those it had."""
-        member = check_member(member)
+        member = check_record(member)
         self._change(f"admit {member.name}", lambda claimed, _: {**claimed, member.name: member}, member.name)
 
     def withdraw(self, name: str, leave: int = 1) -> bool:
@@ -102,6 +102,21 @@ class Route53Balancer:
         if any(member.name == name for member in self.admitted()):
             raise Refused(f"{self.name}: {name} is still admitted; withdraw it first")
         self._change(f"forget {name}", lambda claimed, _: {n: m for n, m in claimed.items() if n != name})
+
+    def examine(self) -> tuple[str, ...]:
+        """What it would say against our writes there: asked by the removal of a set that there cannot be.
+
+        BalancerUnreachable.
+        """
+        foreign = [self._alone(what) for what in self._read().sight.foreign[:1]]
+        name, values = f"nobody.{self._claims}", [{"Value": '"nobody"'}]
+        nobody = {"Name": name, "Type": "TXT", "TTL": 1, "ResourceRecords": values}
+        told = self._sent([{"Action": "DELETE", "ResourceRecordSet": nobody}])
+        if told is not None and told.kind not in ("auth", "invalid"):
+            raise BalancerUnreachable(f"balancer {self.name}: examine: {told.sentence}")
+        if told is not None and told.kind == "auth":
+            return (*foreign, f"balancer {self.name}: {told.sentence}")
+        return tuple(foreign)
 
     # --- reading ---
 
@@ -138,11 +153,19 @@ class Route53Balancer:
                 answer = self._clients.questions("route53").list_hosted_zones_by_name(DNSName=name, MaxItems="10")
                 told = answer["HostedZones"]
             ids = [str(zone["Id"]).rpartition("/")[2] for zone in told if zone["Name"] == name]
-            if len(ids) != 1:
-                found = f"{len(ids)} zones: name one by `zone_id`, {' or '.join(ids)}" if ids else "no such zone"
+            if not ids:
+                raise BalancerUnreachable(f"{self.name}: {nearest(self._settings.zone, self._zones())}")
+            if len(ids) > 1:
+                found = f"{len(ids)} zones: name one by `zone_id`, {' or '.join(ids)}"
                 raise BalancerUnreachable(f"{self.name}: {name}: this account has {found}")
             [self._id] = ids
         return self._id
+
+    def _zones(self) -> list[str]:
+        """The account's first hundred, to tell the nearest."""
+        with self._asking("ListHostedZones"):
+            told = self._clients.questions("route53").list_hosted_zones(MaxItems="100")["HostedZones"]
+        return sorted({str(zone["Name"]).rstrip(".") for zone in told})
 
     def _asking(self, what: str) -> Any:
         return asking(f"balancer {self.name}", what, BalancerUnreachable)
@@ -165,7 +188,7 @@ class Route53Balancer:
                 if not changes:
                     return
                 if sets.sight.foreign:
-                    raise Refused(f"{title}: beside {sets.sight.foreign[0]!r} no address can stand; remove it")
+                    raise Refused(f"{title}: {self._alone(sets.sight.foreign[0])}")
                 if refused == changes:  # the same sets, refused again: nobody was faster, it cannot be
                     raise Refused(f"{title}: {last}")
                 told = self._sent(changes)
@@ -179,6 +202,10 @@ class Route53Balancer:
                 refused = changes if told.kind == "invalid" else None
                 self._clock.sleep(random.uniform(0.5, 1.0) * min(_LONGEST, _PAUSE * 2**attempt))  # noqa: S311
         raise BalancerUnreachable(f"{title}: not so after {_TRIES} tries: {last or 'it does not read back'}")
+
+    @staticmethod
+    def _alone(foreign: str) -> str:
+        return f"beside {foreign!r} no address can stand; remove it"
 
     def _sent(self, changes: list[dict[str, Any]]) -> Heard | None:
         """What was said against it, or None."""

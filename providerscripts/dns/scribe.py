@@ -18,7 +18,7 @@ Deed = Callable[[], None]
 
 
 class Scribe:
-    """Every verb raises BalancerUnreachable; Refused where the vendor certainly did not write; Changed."""
+    """Every verb raises BalancerUnreachable; Refused where the vendor certainly did not write."""
 
     def __init__(self, zone: Zone, settings: DnsSettings, clock: Clock) -> None:
         self._zone, self._settings, self._clock = zone, settings, clock
@@ -57,6 +57,17 @@ class Scribe:
             f"{self._settings.name}: {what}: the vendor took it, but {SETTLE:.0f} s later it does not read back so"
         )
 
+    def hindrances(self) -> tuple[str, ...]:
+        """What the vendor says against a deed of ours, where it says so: a token that only reads shows itself at a
+
+        deed alone, here the removal of a record that there cannot be.
+        """
+        try:
+            self._zone.remove(Entry(self._settings.claims, "TXT", '"nobody"', id=self._zone.nobody))
+        except Refused as err:
+            return (str(err),) if err.kind == "auth" else ()
+        return ()
+
     # --- deeds ---
 
     def address(self, sight: Sight, claim: Claim) -> Deed:
@@ -78,7 +89,7 @@ class Scribe:
     def _adding(self, sight: Sight, entry: Entry) -> Deed:
         def add() -> None:
             try:
-                self._zone.add(entry, sight.like(entry))
+                self._zone.add(entry, not sight.like(entry))
             except Refused:
                 if not self.look().has(entry):  # another node's, at the same moment: many vendors want no two alike
                     raise
@@ -90,7 +101,7 @@ class Scribe:
         def remove() -> None:
             for entry in entries:
                 try:
-                    self._zone.remove(entry, sight.like(entry))
+                    self._zone.remove(entry)
                 except Refused:
                     if self.look().has(entry):
                         raise

@@ -21,6 +21,7 @@ _DEFAULT = 60  # seconds
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _LONGEST = 253 - len("_autoscaler.")
+_ENDS = ("com", "net", "org")  # what ends so is a whole name, rather than one inside a zone
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,13 @@ def read_settings(
     Vendor's own keys stand in `required` and `optional`, and are the vendor's to read.
     """
     read = Options(title, options, required, optional)
-    zone = read.word("zone", "").rstrip(".").lower()
-    record = read.word("record", "").rstrip(".").lower()
+    zone = read.text("zone").strip().rstrip(".").lower()
+    record = read.text("record").strip().lower()
     if zone and (not _NAME.fullmatch(zone) or "." not in zone):
         read.faults.append(f"zone: expected a name such as example.com, found {zone!r}")
-    if zone and (record == zone or record.endswith(f".{zone}")):
-        record = APEX if record == zone else record.removesuffix(f".{zone}")
-    if record and record != APEX and not _NAME.fullmatch(record):
-        read.faults.append(f"record: expected a name inside the zone such as www, or {APEX}, found {record!r}")
+    record, wrong = _inside(zone, record)
+    if wrong:
+        read.faults.append(f"record: {wrong}")
     if len(record) + len(zone) >= _LONGEST:
         read.faults.append("record: the whole name is too long")
     ttl = options.get("ttl", ttls.default)
@@ -112,3 +112,21 @@ def read_settings(
     read.done()
     publishing = 0.0 if "drain_seconds" in options else ttls.publishing  # who says a time means all of it
     return DnsSettings(zone, record, ttl, drain, name, publishing)
+
+
+def _inside(zone: str, record: str) -> tuple[str, str]:
+    """(the record as it is called inside its zone, what is wrong with it or nothing)."""
+    name = record.rstrip(".")
+    if name == zone or name.endswith(f".{zone}"):
+        return (APEX, "") if name == zone else _named(name.removesuffix(f".{zone}"), record)
+    labels, zones = name.split("."), zone.split(".")
+    alike = len(labels) > 1 and (labels[-1] in (*_ENDS, zones[-1]) or labels[-2] == zones[-2:][0])
+    if zone and _NAME.fullmatch(name) and (alike or record != name):
+        return name, f"{name} looks like a name in another zone than {zone}; if {name}.{zone} is meant, write that"
+    return _named(name, record)
+
+
+def _named(name: str, record: str) -> tuple[str, str]:
+    if not record or name == APEX or _NAME.fullmatch(name):  # that it is missing is told already
+        return name, ""
+    return name, f"expected a name inside the zone such as www, or {APEX}, found {record!r}"

@@ -30,6 +30,8 @@ _PER_PAGE = 500
 class VultrZone:
     """See Zone."""
 
+    nobody = "00000000-0000-0000-0000-000000000000"  # an id that there cannot be
+
     def __init__(self, api: Api, zone: str) -> None:
         self._api, self._zone, self._path = api, zone, f"/domains/{zone}"
         self._known = False
@@ -43,17 +45,16 @@ class VultrZone:
         items = self._listed(f"{self._path}/records", "records", "id")
         return [e for e in map(self._entry, items) if e.name in names]
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         """TXT is written in quotes. See Zone."""
-        del beside
+        del new
         name = "" if entry.name == APEX else entry.name
         data = f'"{entry.data}"' if entry.type == "TXT" else entry.data
         body = {"type": entry.type, "name": name, "data": data, "ttl": entry.ttl}
         self._api.once("POST", f"{self._path}/records", body)
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         """See Zone."""
-        del beside
         self._api.delete(f"{self._path}/records/{entry.id}")
 
     def _listed(self, path: str, key: str, id: str) -> list[dict[str, Any]]:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
 from autoscaler.ports import BalancerUnreachable, Member, Refused
 from providerscripts.dns.balancer import DnsBalancer
-from providerscripts.dns.claims import MARK_LIFE
-from providerscripts.dns.records import Changed, Entry, relative_to, unquoted
+from providerscripts.dns.claims import MARK_LIFE, read_claim
+from providerscripts.dns.records import Entry, relative_to, unquoted
 from providerscripts.dns.settings import DnsSettings, Ttls, read_settings
 from providerscripts.site import Site
 from tests.providerscripts.dns.zone import Killed, Node, Turns, World
@@ -196,8 +197,8 @@ def test_who_comes_too_late_after_its_mark_removes_nothing(monkeypatch: pytest.M
     balancer = on(node)
     plain = node.add
 
-    def slow(entry: Entry, beside: object) -> None:
-        plain(entry, ())
+    def slow(entry: Entry, new: bool) -> None:
+        plain(entry, new)
         world.time.sleep(MARK_LIFE / 2 + 1)
 
     monkeypatch.setattr(node, "add", slow)
@@ -212,8 +213,8 @@ def test_what_is_removed_by_hand_at_the_same_moment_is_put_back(monkeypatch: pyt
     node = Node(world)
     plain = node.remove
 
-    def beside(entry: Entry, others: object) -> None:
-        plain(entry, ())
+    def beside(entry: Entry) -> None:
+        plain(entry)
         if entry.address:
             for row in [r for r in world.rows if r.data == B.address]:
                 world.drop(row.id)
@@ -224,29 +225,79 @@ def test_what_is_removed_by_hand_at_the_same_moment_is_put_back(monkeypatch: pyt
     assert text(A) in world.claims()
 
 
-# --- a vendor that compares and swaps ---
-
-
-def test_a_change_by_others_is_read_and_decided_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "other", "done"), [(A.name, B, True), (B.name, A, False)])
+def test_of_two_that_mark_at_once_the_first_by_name_waits_for_the_other(
+    name: str, other: Member, done: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other gives way at once; if both did, two nodes could answer False to each other for ever."""
     world = admitted(A, B)
     node = Node(world)
-    plain, times = node.remove, itertools.count()
+    marked, slept = node.add, node.sleep
 
-    def swap(entry: Entry, beside: object) -> None:
-        if entry.address and next(times) == 0:
-            raise Changed
-        plain(entry, ())
+    def marking(entry: Entry, new: bool) -> None:
+        marked(entry, new)
+        marked(replace(entry, data=f"{text(other)} leaving {int(node.now())}"), False)
 
-    monkeypatch.setattr(node, "remove", swap)
+    def given_way(seconds: float) -> None:
+        slept(seconds)
+        for row in [row for row in world.rows if row.data.startswith(f"{text(other)} leaving")]:
+            world.drop(row.id)
+
+    monkeypatch.setattr(node, "add", marking)
+    monkeypatch.setattr(node, "sleep", given_way)
+    assert on(node).withdraw(name) is done
+    assert (len(world.addresses()) == 1) is done
+
+
+def test_a_mark_from_a_clock_far_ahead_counts_no_more_than_an_old_one() -> None:
+    world = admitted(A, B)
+    world.put("_autoscaler.www", "TXT", f"{text(A)} leaving {int(world.time.now() + 86400)}")
+    assert on(Node(world)).withdraw(B.name) is True
+
+
+# --- a vendor that refuses what another node did at the same moment ---
+
+
+def test_refused_for_it_is_there_by_now_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = admitted(B)
+    node = Node(world)
+    plain = node.add
+
+    def twin(entry: Entry, new: bool) -> None:
+        plain(entry, new)
+        raise Refused("an identical record exists")
+
+    monkeypatch.setattr(node, "add", twin)
+    on(node).admit(A)
+    assert on(Node(world)).admitted() == (A, B)
+
+    def no(entry: Entry, new: bool) -> None:
+        raise Refused("it may not be")
+
+    monkeypatch.setattr(node, "add", no)
+    with pytest.raises(Refused, match="it may not be"):
+        on(node).admit(C)
+
+
+def test_refused_for_it_is_gone_by_now_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = admitted(A, B)
+    node = Node(world)
+    plain = node.remove
+
+    def gone(entry: Entry) -> None:
+        plain(entry)
+        raise Refused("the set has no such record")
+
+    monkeypatch.setattr(node, "remove", gone)
     assert on(node).withdraw(A.name) is True
     assert world.addresses() == {B.address}
 
-    def never(entry: Entry, beside: object) -> None:
-        raise Changed
+    def no(entry: Entry) -> None:
+        raise Refused("it may not be")
 
-    monkeypatch.setattr(node, "add", never)
-    with pytest.raises(BalancerUnreachable, match="others change the same records all the time"):
-        on(node).admit(C)
+    monkeypatch.setattr(node, "remove", no)
+    with pytest.raises(Refused, match="it may not be"):
+        on(node).withdraw(B.name, leave=0)
 
 
 # --- leftovers ---
@@ -284,10 +335,30 @@ def test_txt_in_each_vendors_way(data: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("www", "www"), ("WWW.example.com.", "www"), ("example.com", "@"), ("", "@"), ("@", "@"), ("www2", "www2")],
+    [("WWW.example.com.", "www"), ("example.com", "@"), ("www.example.com.example.com", "www.example.com")],
 )
 def test_a_name_inside_its_zone(name: str, told: str) -> None:
     assert relative_to("example.com", name) == told
+
+
+@pytest.mark.parametrize("address", ["fe80::1%eth0", "fe80::1", "169.254.1.1", "ff02::1", "224.0.0.1", "0.0.0.0"])
+def test_an_address_that_no_name_leads_to_is_refused_before_anything_is_written(address: str) -> None:
+    node = Node(World())
+    with pytest.raises(Refused, match=f"ws-web-1-0001: no visitor can reach {address} by a name"):
+        on(node).admit(Member(A.name, address, 80))
+    assert node.requests == 0
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999"])
+def test_a_text_without_a_port_is_none_of_ours(port: str) -> None:
+    assert read_claim("ws-web-1-0001 192.0.2.1 65535") is not None
+    assert read_claim(f"ws-web-1-0001 192.0.2.1 {port}") is None
+
+
+def test_names_are_told_apart_by_their_case() -> None:
+    world = admitted(A, B, Member("WS-web-1-0001", "192.0.2.4", 80))
+    assert on(Node(world)).withdraw(A.name)
+    assert [m.name for m in on(Node(world)).admitted()] == ["WS-web-1-0001", B.name]
 
 
 REQUIRED, OPTIONAL = ("zone", "record"), ("ttl", "drain_seconds", "as", "endpoint")
@@ -307,6 +378,28 @@ def test_all_faults_of_its_settings_at_once(options: dict[str, object], faults: 
     assert len(caught.value.faults) >= len(faults)
     for fault in faults:
         assert fault in str(caught.value)
+
+
+@pytest.mark.parametrize("record", ["www.example.org", "www.exmaple.com", "www.example.de", "www.elsewhere.eu."])
+def test_a_full_name_of_another_zone_is_no_name_inside_this_one(record: str) -> None:
+    with pytest.raises(DocumentFault) as caught:
+        read_settings("t", {"zone": "example.com", "record": record}, REQUIRED, OPTIONAL, Ttls())
+    [(_, told)] = caught.value.faults
+    full = f"{record.rstrip('.')}.example.com"
+    assert told.endswith(f"looks like a name in another zone than example.com; if {full} is meant, write that")
+    assert read_settings("t", {"zone": "example.com", "record": full}, REQUIRED, OPTIONAL, Ttls()).host == full
+
+
+@pytest.mark.parametrize(("key", "value"), [("record", "w ww!"), ("record", "."), ("zone", "exa mple")])
+def test_one_slip_is_one_fault(key: str, value: str) -> None:
+    with pytest.raises(DocumentFault) as caught:
+        read_settings("t", {"zone": "example.com", "record": "www", key: value}, REQUIRED, OPTIONAL, Ttls())
+    [(_, told)] = caught.value.faults
+    assert told.startswith(f"{key}: expected")
+
+
+def test_a_name_inside_may_have_dots() -> None:
+    assert read_settings("t", {"zone": "example.com", "record": "a.eu"}, REQUIRED, OPTIONAL, Ttls()).record == "a.eu"
 
 
 def test_a_full_name_is_taken_too() -> None:

@@ -112,6 +112,7 @@ class Node:
     kill_at: int = 0
     after: bool = False
     requests: int = 0
+    nobody: str = "-1"
     _seen: int = 0
 
     # --- Zone ---
@@ -126,10 +127,10 @@ class Node:
         found: list[Entry] = self._asked(reading)
         return found
 
-    def add(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def add(self, entry: Entry, new: bool) -> None:
         self._asked(lambda: self.world.put(entry.name, entry.type, entry.data))
 
-    def remove(self, entry: Entry, beside: Sequence[Entry]) -> None:
+    def remove(self, entry: Entry) -> None:
         rows = [r for r in self.world.rows if replace(r, id="") == replace(entry, id="")]
         self._asked(lambda: [self.world.drop(row.id) for row in rows])
 
