@@ -87,6 +87,8 @@ def balancer_checks(ask: Ask, deployment: Deployment) -> Iterator[Check]:
 def _balancer(balancer: Balancer, deployment: Deployment) -> Iterator[Check]:
     admitted = balancer.admitted()
     yield Check("balancers", Found.OK, f"{balancer.name}: {len(admitted)} admitted")
+    against: tuple[str, ...] = getattr(balancer, "examine", tuple)()
+    yield from (Check("balancers", Found.BAD, told, 3) for told in against)
     needs = balancer.drain_seconds
     if deployment.drain is not None and deployment.drain < needs:
         told = f"`drain` of deployment.yaml is {deployment.drain:.0f} s, and visitors may come for {needs:.0f} s"

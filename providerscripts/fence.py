@@ -145,6 +145,15 @@ class FencedBalancer:
         """As the port."""
         self._asked("forget", lambda: self._within.forget(name))
 
+    def examine(self) -> tuple[str, ...]:
+        """What would be said against its writes; () where the one within has no `examine`. BalancerUnreachable."""
+
+        def told() -> tuple[str, ...]:
+            ask: Callable[[], tuple[str, ...]] = getattr(self._within, "examine", tuple)
+            return _all(ask(), str)
+
+        return self._asked("examine", told)
+
     def _asked(self, verb: str, question: Callable[[], T]) -> T:
         began = self._clock.monotonic()
         if self._silent is not None and began < self._silent[1]:

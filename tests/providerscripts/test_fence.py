@@ -41,6 +41,7 @@ DEEDS: list[Callable[[Provider], object]] = [
 BALANCING: list[Callable[[Balancer], object]] = [
     lambda b: b.admitted(), lambda b: b.admit(Member("a", "192.0.2.1", 80)), lambda b: b.withdraw("a"),
     lambda b: b.connections("a"), lambda b: b.forget("a"), lambda b: b.drain_seconds,
+    lambda b: cast(FencedBalancer, b).examine(),
 ]
 
 
