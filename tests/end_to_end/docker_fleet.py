@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,14 @@ SOCKET = Path("/run/docker.sock")  # /var/run is /run
 
 
 def main() -> dict[str, Any]:
-    """1 -> 4 -> 1 by the operator's words. What everybody saw."""
+    """1 -> 4 by the schedule, 6 by a node whose fellow is gone for good, -> 1. What everybody saw."""
     folder = LAB / "operator"
     folder.mkdir()
     key = folder / "key"
     with LabEngine(make_pair(key, "operator") + "\n", SOCKET) as engine:
         engine.client().tag(IMAGE, "shop", "1")
         proxy = at_the_usual_places()
-        operator = Operator(folder, nodes=1)
+        operator = Operator(folder, nodes=2)
         try:
             told = a_day(operator, proxy, key)
             told["left over"] = [c["Names"] for c in engine.client().containers(all=True)]
@@ -57,11 +58,13 @@ def at_the_usual_places() -> Proxy:
 
 
 def a_day(operator: Operator, proxy: Proxy, key: Path) -> dict[str, Any]:
-    settings = operator.settings(1)
-    settings.write_text(f"store: {operator.store}\nnode: 1\nssh_key: {key}\nhurry: {HURRY}\n")
-    settings.chmod(0o600)
-    (operator.folder / "store").mkdir()
-    shutil.copy(EXAMPLE, operator.folder / "store" / "deployment.yaml")
+    for node in (1, 2):
+        settings = operator.settings(node)
+        settings.write_text(f"store: {operator.store}\nnode: {node}\nssh_key: {key}\nhurry: {HURRY}\n")
+        settings.chmod(0o600)
+    deployment = operator.folder / "store" / "deployment.yaml"
+    deployment.parent.mkdir()
+    deployment.write_text(f"{EXAMPLE.read_text()}nodes: 2\n")
     operator.wish(1)
     crons = Crons(operator, TICK)
     try:
@@ -70,11 +73,18 @@ def a_day(operator: Operator, proxy: Proxy, key: Path) -> dict[str, Any]:
         try:
             visitors.more(100)
             began = time.monotonic()
-            operator.wish(4)
+            fired(operator, deployment)
             operator.settled(4)
             four, up = operator.up(), time.monotonic() - began
             health = operator.ask("check-health", four[-1])
             visitors.more(200)
+            # Node 2 is gone for good, with what it runs; node 1 takes its share, and builds there too.
+            crons.end(2)
+            began = time.monotonic()
+            operator.wish(6)
+            operator.settled(6)
+            six, took = operator.up(), time.monotonic() - began
+            visitors.more(100)
             began = time.monotonic()
             operator.wish(1)
             operator.settled(1)
@@ -92,9 +102,25 @@ def a_day(operator: Operator, proxy: Proxy, key: Path) -> dict[str, Any]:
     [end_of_day] = docker.open_provider("web", {}, Site(SystemClock())).list()
     docker.open_provider("web", {}, Site(SystemClock())).delete(end_of_day.id)
     return {
-        "four": four, "one": last, "seconds": [round(up, 1), round(down, 1)], "health": health, "verbs": verbs,
+        "four": four, "six": six, "one": last, "health": health, "verbs": verbs,
+        "seconds": [round(up, 1), round(took, 1), round(down, 1)],
         "noticed": noticed, "pins": pins, "endings": sorted({end[2] for end in crons.ended}),
     }  # fmt: skip
+
+
+def fired(operator: Operator, deployment: Path) -> None:
+    """The schedule's morning, a minute from now: the crons of both nodes fire it, and it happens once."""
+    at = datetime.now(UTC) + timedelta(minutes=1)
+    entry = f"{{name: morning, at: '{at:%H:%M}', up_to: 4}}"
+    deployment.write_text(f"{deployment.read_text()}schedule: {{zone: UTC, entries: [{entry}]}}\n")
+    profile = operator.folder / "store" / "scalingprofile" / "profile.cnf"
+
+    def four() -> bool:
+        for call in [operator.start("--entry", "morning", node=k, program="daily-scaleup") for k in (1, 2)]:
+            operator.ended(call)
+        return "NO_WEBSERVERS=4\n" in profile.read_text()
+
+    until(four, 120.0)
 
 
 def published() -> dict[str, Any]:

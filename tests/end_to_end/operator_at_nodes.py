@@ -163,6 +163,7 @@ class Crons:
     def __init__(self, operator: Operator, tick: float) -> None:
         self._operator, self._tick = operator, tick
         self._stop = threading.Event()
+        self._gone: set[int] = set()
         self.running: dict[tuple[str, int], subprocess.Popen[str]] = {}
         self.ended: list[tuple[str, int, int, str]] = []  # verb, node, exit code, what it said
         nodes = range(1, operator.nodes + 1)
@@ -171,7 +172,7 @@ class Crons:
             line.start()
 
     def _line(self, verb: str, node: int) -> None:
-        while not self._stop.is_set():
+        while not self._stop.is_set() and node not in self._gone:
             began = time.monotonic()
             call = self._operator.start(verb, "--cron", node=node)
             self.running[verb, node] = call
@@ -193,6 +194,12 @@ class Crons:
                 if call.returncode == -9 and (left := amid()):
                     return left
             time.sleep(0.02)
+
+    def end(self, node: int) -> None:
+        """This node is gone for good: kill -9 of all that it runs, and nothing of it is ever started again."""
+        self._gone.add(node)
+        for verb in ("cycle", "round"):
+            self.running[verb, node].kill()
 
     def stop(self) -> None:
         """Let the last ones end."""
