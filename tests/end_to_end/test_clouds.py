@@ -1,8 +1,8 @@
 """The whole main job on each VPS cloud's fake, with its DNS as Balancer, from its Deployment in examples/.
 
 Two nodes, in real time, by calls of the CLI: both fire the schedule's verbs at once, a size is sold out, a webserver
-answers 500, a node dies for good, the evening scales down. Every request of every process is held against the vendor's
-official description; a webserver listens wherever a machine is rented.
+answers 500, a node dies for good, the evening scales down. Every request of every process is held against the
+vendor's official description; a webserver listens wherever a machine is rented.
 """
 
 from __future__ import annotations
