@@ -117,8 +117,12 @@ class Sight:
 
     @property
     def ttl(self) -> int:
-        """The longest that a visitor may hold on to an answer, as far as the vendor tells."""
-        return max((e.ttl or 0 for e in self.entries if e.name == self.host and e.address), default=0)
+        """The longest that a visitor may hold on to an answer, as far as the vendor tells.
+
+        A claim's counts too: it was written with its address, and outlives it when a node dies in between.
+        """
+        told = [e for e in self.entries if e.name == self.host and e.address] + [e for _, e in self._all()]
+        return max((e.ttl or 0 for e in told), default=0)
 
     # --- claims ---
 

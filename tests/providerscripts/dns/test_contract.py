@@ -170,6 +170,17 @@ def test_after_a_withdrawal_the_drain_covers_the_ttl_that_went(dns: Dns) -> None
     assert balancer.drain_seconds == (4500 if dns.vendor == "linode" else 3600)
 
 
+def test_it_covers_it_too_where_a_node_died_after_the_removal(dns: Dns) -> None:
+    """The next process finds the claim alone: it was written with its address."""
+    dns.balancer(ttl=3600).admit(A)
+    [gone] = [row for row in dns.fake.rows if (row.type, row.data) == ("A", A.address)]
+    dns.fake.drop_row(gone.id)
+    balancer = dns.balancer()
+    assert balancer.withdraw(A.name)
+    assert dns.fake.rows == []
+    assert balancer.drain_seconds == (4500 if dns.vendor == "linode" else 3600)
+
+
 def test_a_days_ttl_is_no_fault_of_the_drain(dns: Dns) -> None:
     assert dns.balancer(ttl=86400).drain_seconds == (87300 if dns.vendor == "linode" else 86400)
 
