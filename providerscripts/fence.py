@@ -47,12 +47,12 @@ class FencedProvider:
 
     def create(self, order: Order) -> Server:
         """As the port; what is no word of it may have made a server."""
-        return self._done("create", lambda: _plain(_one(self._within.create(order), Server)))
+        return self._done("create", lambda: _named(_plain(_one(self._within.create(order), Server)), order.name))
 
     def get(self, id: str) -> Server | None:
         """As the port."""
         found = self._asked("get", lambda: _perhaps(self._within.get(id), Server))
-        return None if found is None else self._asked("get", lambda: _plain(found))
+        return None if found is None else self._asked("get", lambda: _same(_plain(found), id))
 
     def delete(self, id: str) -> None:
         """As the port."""
@@ -205,6 +205,19 @@ def _plain(server: Server) -> Server:
     )
     if not good or not server.id:
         raise TypeError(f"it answered with a server that is none: {server}")
+    return server
+
+
+def _named(server: Server, name: str) -> Server:
+    """An answer about another than was ordered says nothing of the one that was."""
+    if server.name != name:
+        raise ValueError(f"asked for {name}, it answered with {server.name!r}, id {server.id}")
+    return server
+
+
+def _same(server: Server, id: str) -> Server:
+    if server.id != id:
+        raise ValueError(f"asked for the id {id}, it answered with {server.id}")
     return server
 
 

@@ -26,7 +26,6 @@ __all__ = ["Api", "bearer"]
 
 _TRIES = 3
 _PAUSE = 1.0  # seconds before a question is asked again, then twice that
-_AGAIN = frozenset({429, 500, 502, 503, 504})
 _UNSURE = frozenset({408, 425, 499})  # 4xx that do not say what became of the request
 
 

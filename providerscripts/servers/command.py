@@ -142,6 +142,8 @@ class CommandProvider(Untold):
         if ended.done or (absent_is_done and ended.error == "not found"):
             return ended
         said = f"{self._program(verb)}: {ended.words}"
+        if verb == "create" and ended.said and ended.said.get("server") is not None:
+            raise Doubtful(f"{said}; it tells a server all the same, so one may have been made")
         if ended.error == "unreachable":
             raise ProviderUnreachable(said)
         if ended.error is not None:

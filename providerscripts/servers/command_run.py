@@ -109,10 +109,18 @@ def _read(out: bytes) -> tuple[Mapping[str, Any] | None, bool]:
     if not out.strip():
         return None, True
     try:
-        said = json.loads(out.decode())
+        said = json.loads(out.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError):
         return None, False
     return (said, True) if isinstance(said, dict) else (None, False)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """ValueError for a key that is there twice: the second `servers` would hide the first."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key is there twice")
+    return found
 
 
 def _words(code: int | None, said: Mapping[str, Any] | None, err: bytes, seconds: float) -> str:

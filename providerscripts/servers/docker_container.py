@@ -82,7 +82,9 @@ def _name(names: Any) -> str:
 
 
 def _port(label: Any) -> int | None:
-    return int(label) if label else None
+    """None also for what is no port: anybody may label a container, and one such must not hide all others."""
+    text = str(label or "")
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) < 65536 else None
 
 
 def _address(summary: Mapping[str, Any]) -> str | None:

@@ -79,13 +79,18 @@ class ExoscaleOffers:
         return body
 
     def size_of(self, item: Mapping[str, Any]) -> str:
-        """An instance's size as family.size: a listing has the type's id alone. Empty for a type that is no more."""
+        """An instance's size as family.size: a listing has the type's id alone. Empty for a type that is no more,
+
+        and where types cannot be asked for."""
         type = item.get("instance-type") or {}
         id = str(type.get("id") or "")
         if type.get("size") or not id:
             return _called(type) if type else ""
         if id not in self._sizes:
-            found, _ = self._offers.pick("instance-type", self._types, lambda t: t.get("id") == id)
+            try:
+                found, _ = self._offers.pick("instance-type", self._types, lambda t: t.get("id") == id)
+            except ProviderUnreachable:  # a key that may not read types: no listing fails for want of a size
+                return ""
             self._sizes[id] = _called(found[0]) if found else ""
         return self._sizes[id]
 

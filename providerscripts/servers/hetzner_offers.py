@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from autoscaler.ports import Clock, ProviderUnreachable, Refused
+from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import LABEL, Extras, read_extras
@@ -106,7 +106,7 @@ class HetznerOffers:
         ):
             try:
                 told += question()
-            except ProviderUnreachable as err:
+            except (ProviderUnreachable, Doubtful) as err:
                 told.append(f"not known, for it could not be asked: {err}")
         return told
 

@@ -118,6 +118,15 @@ def test_a_price_that_nobody_can_pay_is_none(price: Price) -> None:
         provider(Listing(price)).price("s", "r")
 
 
+def test_an_answer_about_another_is_none() -> None:
+    other = Server("9", "ws-web-1-0009", ServerState.RUNNING)
+    with pytest.raises(ProviderUnreachable, match="asked for the id 7, it answered with 9"):
+        provider(Listing(other)).get("7")
+    with pytest.raises(Doubtful, match="asked for ws-web-1-0001, it answered with 'ws-web-1-0009', id 9"):
+        provider(Listing(other)).create(ORDER)
+    assert provider(Listing(other)).get("9") == other
+
+
 @pytest.mark.parametrize("wrong", [
     {"id": 7}, {"id": ""}, {"address": 5}, {"port": "80"}, {"port": True}, {"state": "running"}, {"created": "today"},
     {"size": None}, {"pool": 3},

@@ -236,6 +236,18 @@ def test_a_get_that_tells_of_another_is_no_answer(tmp_path: Path) -> None:
         answering(tmp_path, '{"server": null}').get("i-1")
 
 
+def test_a_no_that_tells_a_server_is_a_doubt(tmp_path: Path) -> None:
+    provider = answering(tmp_path, json.dumps({"server": {**GOOD, "name": order().name}}), 11)
+    with pytest.raises(Doubtful, match="it tells a server all the same"):
+        provider.create(order())
+
+
+def test_a_key_that_is_there_twice_hides_nothing(tmp_path: Path) -> None:
+    twice = f'{{"servers": [{json.dumps(GOOD)}], "servers": []}}'
+    with pytest.raises(ProviderUnreachable):
+        answering(tmp_path, twice, 0).list()
+
+
 @pytest.mark.parametrize(
     ("said", "code", "expected"),
     [

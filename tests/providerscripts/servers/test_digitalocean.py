@@ -343,7 +343,7 @@ def test_a_droplet_that_is_busy_is_not_rebooted(provider):
 
 def test_the_rate_that_the_headers_tell_is_kept(provider, fake):
     fake.rate = (5000, 0.0)
-    fake._left = (400.0, fake.time.now())
+    fake._left = (200.0, fake.time.now())
     provider.list()
     with pytest.raises(ProviderUnreachable, match=r"allows no more requests .* the rest is kept for deletes"):
         provider.list()

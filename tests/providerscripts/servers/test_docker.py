@@ -19,6 +19,7 @@ from autoscaler.server import Order, Server, ServerState
 from providerscripts import catalogue
 from providerscripts.servers import docker as adapter
 from providerscripts.servers.docker import DockerProvider
+from providerscripts.servers.docker_container import PUBLISH, SSH_PORT, WEB_PORT, recorded_ports
 from providerscripts.servers.faults import Fault
 from providerscripts.site import Site
 from security.keys import make_pair
@@ -519,3 +520,10 @@ def test_the_catalogue_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "docker", None)
     with pytest.raises(Exception, match=r"pip install 'autoscaler-toolkit\[docker\]'"):
         catalogue.open_provider("docker", "web", {}, SITE)
+
+
+@pytest.mark.parametrize("label", ["abc", "-1", "0", "99999", "8.0", "²"])
+def test_a_label_that_is_no_port_hides_no_container(label: str) -> None:
+    """Anybody may label a container; one such must not make the whole listing unreadable."""
+    odd = {"Labels": {PUBLISH: "127.0.0.1", WEB_PORT: label, SSH_PORT: "2022"}, "Ports": []}
+    assert recorded_ports([odd]) == {2022}

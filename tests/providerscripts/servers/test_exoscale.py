@@ -202,6 +202,13 @@ def test_a_name_that_stands_for_nothing_is_refused_and_never_posted(provider, fa
     assert fake.count("create") == 0
 
 
+def test_no_listing_fails_for_want_of_a_size(provider, fake):
+    made = provider.create(order())
+    fake.next("GET /instance-type", Fault.AUTH, times=3)
+    [seen] = open_provider("web", {**ZONE, "endpoint": fake.endpoint}, Site(fake.time)).list()
+    assert (seen.id, seen.size) == (made.id, "")
+
+
 def test_a_question_before_the_create_that_fails_is_no_create(provider, fake):
     fake.next("GET /instance-type", Fault.LOST_ANSWER, times=3)
     with pytest.raises(ProviderUnreachable):
