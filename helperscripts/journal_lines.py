@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 __all__ = ["KINDS", "clock_of", "plain", "printable", "sentence", "touches"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-KINDS = ("cycle", "round", "lease", "reboot", "wish", "settle")  # the words we write; another version may know more
+#: The words we write; another version may know more.
+KINDS = ("cycle", "round", "lease", "reboot", "wish", "settle", "adopt", "release")
 
 
 def touches(noted: Noted, webserver: str) -> bool:

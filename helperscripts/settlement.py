@@ -56,6 +56,7 @@ def settle(ask: Ask, share: int, name: str, time: StoreClock) -> tuple[bool, str
     By compare-and-swap, and refused where a node has written meanwhile what came of it.
     """
     from helperscripts.roster import change_record
+    from helperscripts.word import write_word
 
     reason = f"settled by {ask.who}, who looked at the provider and says that it does not exist"
     at = time.now()
@@ -70,18 +71,8 @@ def settle(ask: Ask, share: int, name: str, time: StoreClock) -> tuple[bool, str
     if before is None or before.state is State.LAPSED:
         return False, f"{name} is given up already: nothing to do"
     sentence = f"{name} is given up: it no longer counts, and should it appear, it is destroyed"
-    _journal(ask, time, {"sentence": sentence, "by": ask.who, "webserver": name, "share": share, "reason": reason})
+    write_word(ask, time, "settle", {"sentence": sentence, "webserver": name, "share": share, "reason": reason})
     return True, sentence
-
-
-def _journal(ask: Ask, time: StoreClock, entry: dict[str, object]) -> None:
-    from helperscripts import wiring
-    from helperscripts.ending import complain
-
-    try:
-        wiring.journal(ask.settings, ask.store, time).write("settle", 0, entry)
-    except Unreachable as err:
-        complain(f"this was done, but the Journal does not tell of it: {err}")
 
 
 def _writer(record: Record) -> str:

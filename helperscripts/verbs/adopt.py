@@ -47,6 +47,7 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
     from autoscaler.observe import read_wish
     from helperscripts import wiring
     from helperscripts.roster import refuse_elsewhere, roster
+    from helperscripts.word import write_word
 
     deployment = ask.deployment
     time = StoreClock(wiring.clock())
@@ -73,6 +74,7 @@ def command(ask: Ask, machine: str, share: int | None, protect: bool) -> None:
         _answer(ask, record, number, False, f"{record.name} is adopted into share {number} already", ())
         return
     sentence = f"{record.name} ({record.address}) is adopted into share {number}"
+    write_word(ask, time, "adopt", {"sentence": sentence, "webserver": record.name, "share": number})
     notes = _notes(record, known, number, wish, deployment, protect)
     ask.say(f"{sentence}; visitors come when every rung has passed", *(f"Note: {note}" for note in notes))
     _answer(ask, record, number, True, sentence, notes)

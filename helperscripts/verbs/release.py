@@ -34,9 +34,11 @@ def command(ask: Ask, webserver: str) -> None:
 
     It keeps running and costing. The last one that has visitors is not released.
     """
+    from autoscaler.book import StoreClock
     from autoscaler.tenancy import elsewhere, tenancy_of
     from helperscripts import wiring
     from helperscripts.roster import change_record, roster
+    from helperscripts.word import write_word
 
     deployment = ask.deployment
     known = roster(ask.store)
@@ -66,6 +68,8 @@ def command(ask: Ask, webserver: str) -> None:
     elif id is not None:
         _unlabel(name, id, provider)
     sentence = f"{name} is released: it keeps running, without visitors, and no node knows it any more"
+    time = StoreClock(wiring.clock())
+    write_word(ask, time, "release", {"sentence": sentence, "webserver": name, "id": id})
     ask.say(". ".join([sentence, *(f"Note: {note}" for note in notes)]))
     ask.answer({"sentence": sentence, "name": name, "id": id, "notes": notes})
 

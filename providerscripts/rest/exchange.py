@@ -102,11 +102,16 @@ def _unfollowing() -> Session:
     """
     import requests
 
+    from providerscripts.rest.deadline import Timely
+
     class Unfollowing(requests.Session):
         def get_redirect_target(self, _: Response) -> None:
             return None
 
-    return Unfollowing()
+    session = Unfollowing()
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, Timely())
+    return session
 
 
 def _read(response: Response, end: float) -> bytes:

@@ -89,8 +89,8 @@ class ExoscaleOffers:
         if id not in self._sizes:
             try:
                 found, _ = self._offers.pick("instance-type", self._types, lambda t: t.get("id") == id)
-            except ProviderUnreachable:  # a key that may not read types: no listing fails for want of a size
-                return ""
+            except ProviderUnreachable:  # a key that may not read types: no listing fails for want of a size,
+                found = ()  # nor asks in vain for each of its instances
             self._sizes[id] = _called(found[0]) if found else ""
         return self._sizes[id]
 

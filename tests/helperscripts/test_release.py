@@ -121,6 +121,20 @@ def test_a_cycle_that_seals_it_meanwhile_wins(rig: Rig) -> None:
     assert name in [m.name for m in admitted()]
 
 
+def test_who_let_it_go_and_who_took_it_in_stands_in_the_journal(rig: Rig) -> None:
+    name = rig.up[0]
+    assert call("release", name).code == 0
+    rig.provider.add("old-1")
+    assert call("adopt", "old-1").code == 0
+    said = call("history", "--json").json
+    told = {entry["sentence"]: entry["by"] for entry in said["entries"] if "by" in entry}
+    [who] = [who for sentence, who in told.items() if sentence.startswith(f"{name} is released")]
+    assert who.startswith("alice@")
+    assert any(sentence.startswith("old-1 (") and "is adopted into share 1" in sentence for sentence in told)
+    assert "is released" in call("explain", name).out
+    assert "is released" in call("history", "--kind", "release").out
+
+
 def test_where_no_label_comes_off_nothing_is_changed(rig: Rig) -> None:
     """A provider `command` without a `label:` program, and containers, keep the label that they were made with."""
     name = rig.up[0]

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 CUT = "cut"  # the connection ends before an answer
 HALF = "half"  # it ends in the middle of one
-DRIP = "drip"  # letter by letter, for minutes
+DRIP = "drip"  # its body letter by letter, for minutes
+DRIP_HEAD = "drip head"  # its head so
 
 
 @dataclass
@@ -71,8 +72,8 @@ class Vendor:
                 if said == HALF:
                     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n{")
                     return
-                if said == DRIP:
-                    self._drip(connection)
+                if said in (DRIP, DRIP_HEAD):
+                    self._drip(connection, head=said == DRIP_HEAD)
                     return
                 assert isinstance(said, Said)
                 text = said.raw or (b"" if said.body is None else json.dumps(said.body).encode())
@@ -80,9 +81,10 @@ class Vendor:
                 head = f"HTTP/1.1 {said.status} X\r\n" + "".join(f"{k}: {v}\r\n" for k, v in told.items()) + "\r\n"
                 connection.sendall(head.encode("latin-1") + text)
 
-    def _drip(self, connection: socket.socket) -> None:
+    def _drip(self, connection: socket.socket, head: bool) -> None:
         with suppress(OSError):  # who has had enough goes
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+            begun = b"HTTP/1.1 204 No Content\r\nX-Long: " if head else b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"
+            connection.sendall(begun)
             for _ in range(60000):
                 connection.sendall(b" ")
                 time.sleep(0.01)

@@ -203,10 +203,12 @@ def test_a_name_that_stands_for_nothing_is_refused_and_never_posted(provider, fa
 
 
 def test_no_listing_fails_for_want_of_a_size(provider, fake):
-    made = provider.create(order())
-    fake.next("GET /instance-type", Fault.AUTH, times=3)
-    [seen] = open_provider("web", {**ZONE, "endpoint": fake.endpoint}, Site(fake.time)).list()
-    assert (seen.id, seen.size) == (made.id, "")
+    made = {provider.create(order()).id, provider.create(order(2)).id}
+    before = fake.calls["GET", "/instance-type"]
+    fake.forbidden = {("GET", "/instance-type")}
+    seen = open_provider("web", {**ZONE, "endpoint": fake.endpoint}, Site(fake.time)).list()
+    assert ({one.id for one in seen}, {one.size for one in seen}) == (made, {""})
+    assert fake.calls["GET", "/instance-type"] == before + 1  # not once for each
 
 
 def test_a_question_before_the_create_that_fails_is_no_create(provider, fake):

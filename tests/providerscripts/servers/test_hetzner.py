@@ -417,6 +417,13 @@ def test_half_the_permissions_missing_hides_none_of_the_other_faults(provider, f
     assert told[2:] == ("there is no firewall 'wep'; did you mean web?",)
 
 
+def test_a_doubt_about_the_permission_hides_none_of_the_other_faults(provider, fake):
+    fake.next("label", Fault.LOST_ANSWER)  # the deed that shows whether the token may write
+    told = provider.examine(order(firewalls=["wep"]))
+    assert told[0].startswith("not known, for it could not be asked: ")
+    assert told[1:] == ("there is no firewall 'wep'; did you mean web?",)
+
+
 def test_an_api_that_is_down_is_no_empty_account(provider, fake):
     made = provider.create(order())
     fake.deafen()
