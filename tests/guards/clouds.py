@@ -93,6 +93,22 @@ CLOUDS: tuple[Guard, ...] = (
         (LISTINGS + "the_core_counts_from_when_it_was_begun",),
     ),
     Guard(
+        "a listing's age counts from its first request",
+        "What it showed first may be half a minute older than its end: a server made meanwhile would seem gone.",
+        "providerscripts/listings.py",
+        "        wall, ticks = self._clock.now(), self._clock.monotonic()\n        servers = self._provider.list()\n",
+        "        servers = self._provider.list()\n        wall, ticks = self._clock.now(), self._clock.monotonic()\n",
+        (LISTINGS + "its_age_counts_from_when_it_was_begun",),
+    ),
+    Guard(
+        "a head that drips ends",
+        "A cycle would wait for it beyond its tick; and what was cut off would look like a delete that was done.",
+        "providerscripts/rest/deadline.py",
+        "        if over.is_set():  # a head that was cut off looks like a whole one\n",
+        "        if False:\n",
+        (API + "a_head_that_drips_is_not_waited_for",),
+    ),
+    Guard(
         "a listing of unknown age is no listing",
         "After a sleep or a reboot nobody knows how old a kept one is.",
         "providerscripts/listings.py",

@@ -46,6 +46,24 @@ def test_who_asks_second_takes_what_the_first_was_told(vendor, clock, tmp_path) 
     assert vendor.calls["list"] == 1
 
 
+def test_its_age_counts_from_when_it_was_begun(vendor, clock, tmp_path, monkeypatch) -> None:
+    """What a listing of many pages shows first is as old as its first request."""
+    asked = vendor.list
+
+    def slow(everything: bool = False):
+        found = asked(everything)
+        clock.sleep(20)
+        return found
+
+    monkeypatch.setattr(vendor, "list", slow)
+    listings(vendor, tmp_path).fetch(0.0)
+    clock.sleep(5)
+    assert listings(vendor, tmp_path).fetch(30.0).age == 25.0
+    clock.sleep(10)
+    listings(vendor, tmp_path).fetch(30.0)
+    assert vendor.calls["list"] == 2
+
+
 def test_one_that_is_too_old_is_asked_anew_for_all(vendor, clock, tmp_path) -> None:
     listings(vendor, tmp_path).fetch(0.0)
     clock.sleep(31)

@@ -13,7 +13,7 @@ from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
 from providerscripts.rest.no import No, usual, whole
 from providerscripts.site import Site
-from tests.providerscripts.rest.vendor import CUT, DRIP, HALF, Said, Vendor, vendor
+from tests.providerscripts.rest.vendor import CUT, DRIP, DRIP_HEAD, HALF, Said, Vendor, vendor
 from utilities.clock import SystemClock
 from utilities.instant import Instant
 
@@ -180,6 +180,17 @@ def test_an_answer_that_drips_is_not_waited_for(api: Api, there: Vendor, monkeyp
     with pytest.raises(Doubtful, match="the answer was not whole within 0 s; it may have been done"):
         api.once("POST", "/servers", {"name": "a"})
     with pytest.raises(ProviderUnreachable, match="not whole within"):
+        api.get("/servers")
+
+
+@pytest.mark.timeout(60)
+def test_a_head_that_drips_is_not_waited_for(api: Api, there: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is what came of it taken for a whole one: a 204 would be a delete that was done."""
+    monkeypatch.setattr(exchange, "TOTAL", 0.3)
+    there.script = [DRIP_HEAD] * 5
+    with pytest.raises(Doubtful, match="no answer within 0 s; it may have been done"):
+        api.delete("/servers/1")
+    with pytest.raises(ProviderUnreachable, match="no answer within"):
         api.get("/servers")
 
 

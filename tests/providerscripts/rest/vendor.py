@@ -83,8 +83,8 @@ class Vendor:
 
     def _drip(self, connection: socket.socket, head: bool) -> None:
         with suppress(OSError):  # who has had enough goes
-            begun = b"HTTP/1.1 204 No Content\r\nX-Long: " if head else b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"
-            connection.sendall(begun)
+            long = b"204 No Content\r\nX-Long: " if head else b"200 OK\r\nContent-Length: 60000\r\n\r\n"
+            connection.sendall(b"HTTP/1.1 " + long)
             for _ in range(60000):
                 connection.sendall(b" ")
                 time.sleep(0.01)
