@@ -33,7 +33,7 @@ STATES = {
     "leaving": ServerState.DELETING,
     "broken": ServerState.FAILED,
 }  # any other word is UNKNOWN: neither ready nor gone
-KINDS = {"quota_reached": "quota", "no_capacity": "sold out"}
+KINDS = {"quota_reached": "quota", "no_capacity": "sold out", "not_found": "missing"}  # missing: its own 404 alone
 
 
 class AcmeProvider(Untold):
