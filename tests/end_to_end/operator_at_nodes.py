@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import stat
 import subprocess
 import sys
@@ -119,6 +120,15 @@ class Operator:
             found |= json.loads(share.read_text()).get("records", {})
         return {n: r for n, r in found.items() if all or r["state"] not in ("gone", "lapsed")}
 
+    def half_built(self, node: int) -> set[str]:
+        """Those of a share that the Provider has made, and that are not ready yet; none while one has no id."""
+        coming = {
+            name: record.get("id")
+            for name, record in self.records().items()
+            if record["state"] in ("requested", "creating", "booting") and name.split("-")[2] == str(node)
+        }
+        return set(coming) if all(coming.values()) else set()
+
     def up(self) -> list[str]:
         """Names of those that visitors reach."""
         return sorted(n for n, r in self.records().items() if r["state"] == "up" and not r.get("withdrawn"))
@@ -164,6 +174,7 @@ class Crons:
         self._operator, self._tick = operator, tick
         self._stop = threading.Event()
         self._gone: set[int] = set()
+        self._starting = threading.Lock()
         self.running: dict[tuple[str, int], subprocess.Popen[str]] = {}
         self.ended: list[tuple[str, int, int, str]] = []  # verb, node, exit code, what it said
         nodes = range(1, operator.nodes + 1)
@@ -172,10 +183,13 @@ class Crons:
             line.start()
 
     def _line(self, verb: str, node: int) -> None:
-        while not self._stop.is_set() and node not in self._gone:
+        while not self._stop.is_set():
             began = time.monotonic()
-            call = self._operator.start(verb, "--cron", node=node)
-            self.running[verb, node] = call
+            with self._starting:
+                if node in self._gone:
+                    return
+                call = self._operator.start(verb, "--cron", node=node)
+                self.running[verb, node] = call
             out, err = call.communicate()
             self.ended.append((verb, node, call.returncode, out + err))
             self._stop.wait(max(0.0, began + self._tick - time.monotonic()))
@@ -195,17 +209,36 @@ class Crons:
                     return left
             time.sleep(0.02)
 
-    def end(self, node: int) -> None:
-        """This node is gone for good: kill -9 of all that it runs, and nothing of it is ever started again."""
-        self._gone.add(node)
-        for verb in ("cycle", "round"):
-            self.running[verb, node].kill()
+    def bury(self, node: int, amid: Callable[[], set[str]], patience: float = 180.0) -> set[str]:
+        """This node is gone for good: as `kill`, and nothing of it is ever started again."""
+        deadline = time.monotonic() + patience
+        while True:
+            with self._starting:
+                if left := kill_amid(self.running["cycle", node], amid):
+                    self._gone.add(node)
+                    self.running["round", node].kill()
+                    return left
+            assert time.monotonic() < deadline, "no cycle was met in the midst of it"
+            time.sleep(0.02)
 
     def stop(self) -> None:
         """Let the last ones end."""
         self._stop.set()
         for line in self._lines:
             line.join()
+
+
+def kill_amid(call: subprocess.Popen[str], amid: Callable[[], set[str]]) -> set[str]:
+    """kill -9 if it is in the midst of something right now, which stands still meanwhile. What it left half done;
+    empty: it was not, and goes on."""
+    if call.poll() is not None or not amid():
+        return set()
+    call.send_signal(signal.SIGSTOP)
+    if call.poll() is None and (left := amid()):
+        call.kill()
+        return left
+    call.send_signal(signal.SIGCONT)
+    return set()
 
 
 def until(true: Callable[[], object], patience: float = 60.0) -> None:
