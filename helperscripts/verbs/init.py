@@ -122,7 +122,15 @@ def command(
         _checked(text)
     argv = inquiry.reboot(reboot, name, asking)
     key = inquiry.key(ssh_key, name, options, path, asking, dry_run)
-    return _write(ask, [_settings(path, settings, argv, key), shared, wished], store, path, dry_run)
+    return _write(ask, [_settings(path, settings, argv, key), shared, wished], store, path, dry_run, _empty(options))
+
+
+def _empty(options: dict[str, str]) -> list[str]:
+    """Places of credentials that hold none yet, on this machine."""
+    from helperscripts.adapter_page import HALVES
+
+    files = {half: options[f"{half}_file"] for half in HALVES if f"{half}_file" in options}
+    return [f"{half} into {file}" for half, file in files.items() if not Path(file).expanduser().exists()]
 
 
 def _balancer(provider: str) -> list[str]:
@@ -195,7 +203,9 @@ def _checked(text: str) -> None:
         raise AskerErred("; ".join(sentence for _, sentence in fault.faults)) from None
 
 
-def _write(ask: Ask, documents: list[Document], store: Store | None, path: Path, dry_run: bool) -> int:
+def _write(
+    ask: Ask, documents: list[Document], store: Store | None, path: Path, dry_run: bool, empty: list[str]
+) -> int:
     from autoscaler.ports import LostRace
 
     wrote: list[str] = []
@@ -227,6 +237,8 @@ def _write(ask: Ask, documents: list[Document], store: Store | None, path: Path,
     if not dry_run:
         named = _named(path)
         so = "the same with " if named else ""
+        if empty:
+            ask.say("", f"Put the {' and the '.join(empty)}, with mode 0600, on every node.")
         ask.say("", f"Next: autoscaler doctor{named}, then {so}plan, arm and crontab install")
     return 0
 

@@ -198,6 +198,7 @@ def test_a_cloud_needs_a_place_for_its_secrets_and_what_a_webserver_is_made_of(m
     assert found["provider"] == {"name": "hetzner", "token_file": "/etc/autoscaler/hetzner.token"}
     assert found["server"] == {"image": "debian-12", "size": "cx22", "region": "fsn1"}
     assert "# balancers:\n#   - name: hetzner\n#     zone: ZONE\n" in text
+    assert "Put the token into /etc/autoscaler/hetzner.token, with mode 0600, on every node." in said.out
 
 
 @pytest.mark.parametrize(
