@@ -30,13 +30,15 @@ def open_account(
     endpoint: str,
     variable: str,
     rate: Rate,
+    apart: bool = False,
     reader: Reader = usual,
     unreachable: type[Unreachable] = ProviderUnreachable,
     doubtful: type[Trouble] = Doubtful,
 ) -> Api:
     """The Api with a bearer token. `title` as in "provider hetzner"; `vendor` names its budget: whoever shares the
 
-    account shares it. `settings` were read strictly before. DocumentFault, Unreachable: without a token.
+    account shares it; `apart` as Budget says. `settings` were read strictly before.
+    DocumentFault, Unreachable: without a token.
     """
     token = read_token(settings, title, variable)
     return Api(
@@ -45,7 +47,7 @@ def open_account(
         bearer(token.secret),
         (token.secret,),
         token.where,
-        Budget(vendor, rate, site, token.secret),
+        Budget(vendor, rate, site, token.secret, apart),
         reader,
         unreachable,
         doubtful,

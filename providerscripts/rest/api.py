@@ -166,7 +166,7 @@ class Api:
         answer = self._exchange.send(method, path, params, body, headers)
         self._budget.heard(answer.headers)
         if answer.status == 429:
-            self._budget.close(answer.pause or 1.0)
+            self._budget.close(answer.pause or 1.0, method)
         return replace(answer, body=self._without_secrets(answer.body)) if answer.status >= 300 else answer
 
     def _without_secrets(self, body: Any) -> Any:

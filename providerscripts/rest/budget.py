@@ -14,7 +14,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from autoscaler.ports import Clock
 from providerscripts.site import Site
@@ -48,19 +48,22 @@ class Rate:
 
 @dataclass
 class _Level:
-    """`left` requests at `at`, of `limit`; none at all before `closed`."""
+    """`left` requests at `at`, of `limit`; none at all of a method before `closed`, where "" is every method."""
 
     limit: float
     left: float
     at: float
-    closed: float = 0.0
+    closed: dict[str, float] = field(default_factory=dict)
 
 
 class Budget:
-    """For one vendor and one account. Nowhere to keep it: it is this process's own."""
+    """For one vendor and one account. Nowhere to keep it: it is this process's own.
 
-    def __init__(self, vendor: str, rate: Rate, site: Site, account: Secret) -> None:
-        self._vendor, self._rate, self._clock = vendor, rate, site.clock
+    `apart`: the vendor counts each method for itself, so a 429 stops that one alone.
+    """
+
+    def __init__(self, vendor: str, rate: Rate, site: Site, account: Secret, apart: bool = False) -> None:
+        self._vendor, self._rate, self._clock, self._apart = vendor, rate, site.clock, apart
         mark = hashlib.sha256(account.reveal().encode()).hexdigest()[:12]  # tells accounts apart, tells no secret
         self._path = site.state / "rates" / f"{vendor}-{mark}.json" if site.state is not None else None
         self._lock = threading.Lock()
@@ -83,7 +86,8 @@ class Budget:
                 # Never so much that nothing is left at all: an account may be told a limit of 1.
                 keep = min(_KEPT.get(method, 1.0) * _RESERVE * level.limit, level.limit - 1.0)
                 lack = keep + 1.0 - level.left
-                wait = max(level.closed - now, lack * self._rate.window / level.limit if lack > 0 else 0.0)
+                opens = max(level.closed.get(which, 0.0) for which in ("", method))
+                wait = max(opens - now, lack * self._rate.window / level.limit if lack > 0 else 0.0)
                 if wait <= 0:
                     level.left -= 1.0
                     return
@@ -109,10 +113,11 @@ class Budget:
             level.left = left
             level.limit = limit or level.limit
 
-    def close(self, seconds: float) -> None:
-        """The vendor said 429: nobody asks before this many seconds are over."""
+    def close(self, seconds: float, method: str = "") -> None:
+        """The vendor said 429 to this method: nobody asks before this many seconds are over."""
+        which = method if self._apart else ""
         with self._level() as level:
-            level.closed = max(level.closed, self._clock.now() + seconds)
+            level.closed[which] = max(level.closed.get(which, 0.0), self._clock.now() + seconds)
 
     @contextmanager
     def _level(self) -> Iterator[_Level]:
@@ -123,7 +128,8 @@ class Budget:
             elapsed = max(0.0, now - level.at)  # a clock set back refills nothing
             level.left = min(level.limit, level.left + elapsed * level.limit / self._rate.window)
             level.at = now
-            level.closed = min(level.closed, now + 3600.0)  # nor does one set back close it for ever
+            # Nor does one set back close it for ever.
+            level.closed = {which: min(end, now + 3600.0) for which, end in level.closed.items() if end > now}
             yield level
             write(level)
 
@@ -147,10 +153,11 @@ class Budget:
     def _read(self, descriptor: int) -> _Level:
         try:
             plain = json.loads(os.pread(descriptor, 4096, 0))
-            numbers = {key: float(plain[key]) for key in ("limit", "left", "at", "closed")}
-            if all(map(math.isfinite, numbers.values())) and numbers["limit"] >= 1:
-                return _Level(**{**numbers, "left": max(0.0, numbers["left"])})
-        except (ValueError, KeyError, TypeError, OSError, OverflowError, RecursionError):
+            limit, left, at = (float(plain[key]) for key in ("limit", "left", "at"))
+            closed = {str(which): float(end) for which, end in plain["closed"].items()}
+            if all(map(math.isfinite, (limit, left, at, *closed.values()))) and limit >= 1:
+                return _Level(limit, max(0.0, left), at, closed)
+        except (ValueError, KeyError, TypeError, AttributeError, OSError, OverflowError, RecursionError):
             pass  # new, or cut off by a full disk: reckoned anew
         return _Level(self._rate.limit, self._rate.limit, self._clock.now())
 

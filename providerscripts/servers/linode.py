@@ -40,7 +40,8 @@ EXTRA = ""
 _ENDPOINT = "https://api.linode.com/v4"
 # 200 listings a minute, 1,600 of most others, 20 creates in 15 s, for each user: techdocs.akamai.com/linode-api/
 # reference/rate-limits, of September 2026. The headers tell of the kind of request that was asked last, not of the
-# account: what is left of the creates would stop the listings. So they are not read; 429 is the last word.
+# account: what is left of the creates would stop the listings. So they are not read; 429 is the last word, of its
+# own kind of request.
 _RATE = Rate(200, 60.0)
 
 
@@ -183,6 +184,14 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Lino
         read.faults.append(fault)
     read.done()
     api = open_account(
-        title, "linode", settings, site, endpoint=_ENDPOINT, variable="LINODE_TOKEN", rate=_RATE, reader=read_no
+        title,
+        "linode",
+        settings,
+        site,
+        endpoint=_ENDPOINT,
+        variable="LINODE_TOKEN",
+        rate=_RATE,
+        apart=True,
+        reader=read_no,
     )
     return LinodeProvider(api, pool)

@@ -237,6 +237,14 @@ CLOUDS: tuple[Guard, ...] = (
         (LINODE + "what_a_header_tells_of_the_creates_stops_no_listing",),
     ),
     Guard(
+        "too many creates stop no delete",
+        "Linode counts them apart: a fleet must be able to shrink, and be seen, while it may not grow.",
+        "providerscripts/rest/budget.py",
+        'which = method if self._apart else ""',
+        'which = ""',
+        (LINODE + "too_many_creates_stop_no_listing_and_no_delete",),
+    ),
+    Guard(
         "a filter that is ignored shows no strangers",
         "Each of a listing by tag is looked at once more, before anybody takes it for ours.",
         "providerscripts/servers/linode.py",

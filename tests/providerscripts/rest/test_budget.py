@@ -119,6 +119,18 @@ def test_a_429_closes_it_for_all(clock: ToldClock, tmp_path: Path) -> None:
     budget(clock, tmp_path).take("POST")
 
 
+def test_a_429_closes_one_method_alone_where_they_are_counted_apart(clock: ToldClock, tmp_path: Path) -> None:
+    Budget("acme", RATE, Site(clock, tmp_path), ACCOUNT, apart=True).close(60.0, "POST")
+    other = budget(clock, tmp_path)
+    with pytest.raises(Spent):
+        other.take("POST")
+    other.take("GET")
+    other.take("DELETE")
+    budget(clock, tmp_path).close(60.0, "POST")  # not apart
+    with pytest.raises(Spent):
+        other.take("DELETE")
+
+
 def test_a_short_wait_is_waited(clock: ToldClock, tmp_path: Path) -> None:
     made = budget(clock, tmp_path, Rate(10, 1.0))
     before = clock.time
@@ -128,8 +140,9 @@ def test_a_short_wait_is_waited(clock: ToldClock, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("found", [
-    "", "{", "[]", '{"limit": 0, "left": 0, "at": 0, "closed": 0}', '{"limit": "x"}',
-    '{"limit": 100, "left": 5, "at": 0, "closed": NaN}', '{"limit": 100, "left": -1e999, "at": 0, "closed": 0}',
+    "", "{", "[]", '{"limit": 0, "left": 0, "at": 0, "closed": {}}', '{"limit": "x"}',
+    '{"limit": 100, "left": 5, "at": 0, "closed": {"": NaN}}', '{"limit": 100, "left": 5, "at": 1e18, "closed": 0}',
+    '{"limit": 100, "left": -1e999, "at": 0, "closed": {}}',
 ])  # fmt: skip
 def test_what_cannot_be_read_is_reckoned_anew(clock: ToldClock, tmp_path: Path, found: str) -> None:
     made = budget(clock, tmp_path)

@@ -385,6 +385,20 @@ def test_what_a_header_tells_of_the_creates_stops_no_listing(provider, fake):
     assert len(provider.list()) == 1
 
 
+def test_too_many_creates_stop_no_listing_and_no_delete(provider, fake):
+    """The vendor counts each kind of request for itself."""
+    made = provider.create(order())
+    fake.retry_after = 60
+    fake.next("create", Fault.RATE)
+    for _ in range(2):  # the vendor's no; and ours, until its time has come
+        with pytest.raises(Refused) as refused:
+            provider.create(order(2))
+        assert refused.value.kind == "rate"
+    assert fake.count("create") == 2
+    assert len(provider.list()) == 1
+    provider.delete(made.id)
+
+
 # --- money ---
 
 
