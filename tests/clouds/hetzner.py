@@ -42,6 +42,7 @@ _STATUS = {
     "taken": (409, "uniqueness_error", "server name is already used"),
     "broken": (503, "unavailable", "Service Unavailable"),
 }
+_HOST = re.compile(r"[a-zA-Z0-9]([a-zA-Z0-9.-]{0,251}[a-zA-Z0-9])?")  # RFC 1123, as the description asks in words
 _SELECTED = re.compile(r"(?P<key>[^=!,]+)(?P<sign>==|=|!=)(?P<value>[^=!,]*)")
 
 
@@ -99,6 +100,9 @@ class Hetzner(Fake):
 
     def create_server(self, asked: Asked) -> Answer:
         body = asked.body
+        if not _HOST.fullmatch(body["name"]):  # what the description says in words alone
+            self.violations.append(f"POST /servers: the name {body['name']!r} is no hostname of RFC 1123")
+            raise Refusal(self.error("invalid", self.violations[-1]))
         if any(m.name == body["name"] for m in self.machines.values()):
             raise Refusal(self.error("taken"))
         place = body.get("location", "fsn1")

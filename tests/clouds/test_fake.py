@@ -13,6 +13,7 @@ from providerscripts.servers.faults import Fault
 from tests.clouds import description
 from tests.clouds.description import FOLDER, HERE, describe
 from tests.clouds.hetzner import Hetzner
+from tests.clouds.vultr import VultrFake
 
 GOOD = {"name": "ws-web-1-0001", "server_type": "cx22", "image": "debian-12", "location": "fsn1"}
 
@@ -187,6 +188,22 @@ def test_the_rate_is_told_spent_and_comes_back(fake, asks):
     assert answers[2].headers["Retry-After"] == "1"
     fake.time.sleep(5)
     assert asks.get(f"{fake.endpoint}/servers").status_code == 200
+
+
+def test_a_name_that_is_no_hosts_is_refused_and_remembered(fake, asks):
+    assert asks.post(f"{fake.endpoint}/servers", json={**GOOD, "name": "x8_bad!"}).status_code == 422
+    assert (fake.made, fake.violations) == (0, ["POST /servers: the name 'x8_bad!' is no hostname of RFC 1123"])
+
+
+def test_user_data_that_are_no_base64_are_refused_and_remembered():
+    fake = VultrFake()
+    body = {"region": "ams", "plan": "vc2-1c-1gb", "os_id": 2136, "user_data": "not base64!!"}
+    answer = requests.post(
+        f"{fake.endpoint}/instances", json=body, headers={"Authorization": f"Bearer {fake.token}"}, timeout=10
+    )
+    fake.close()
+    assert (answer.status_code, fake.made) == (400, 0)
+    assert fake.violations == ["POST /instances: user_data is no base64"]
 
 
 def test_a_listing_lags_both_ways(fake, asks):

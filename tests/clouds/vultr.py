@@ -140,6 +140,11 @@ class VultrFake(Fake):
             given = body.get(key, [])
             if not {*(given if isinstance(given, list) else [given])} <= ids:
                 return self.error("invalid", f"Invalid {key}")
+        try:
+            user_data = base64.b64decode(body.get("user_data", ""), validate=True).decode()
+        except ValueError:  # what the description says in words alone
+            self.violations.append("POST /instances: user_data is no base64")
+            return self.error("invalid", self.violations[-1])
         machine = self.born(
             asked,
             body.get("label", ""),
@@ -147,7 +152,7 @@ class VultrFake(Fake):
             size=body["plan"],
             region=body["region"],
             image=str(body[images[0]]),
-            user_data=base64.b64decode(body.get("user_data", "")).decode(),
+            user_data=user_data,
         )
         return Answer(202, {"instance": {**self.told_as(machine), "default_password": self.password}})
 
