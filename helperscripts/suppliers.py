@@ -40,10 +40,13 @@ def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list
     shares = {s.share: s for s in read_shares(store)}
     if strange := elsewhere(shares.values(), tenancy_of(deployment, provider.traits)):
         yield Check("provider", Found.BAD, strange, 3)
-    else:
-        yield from tried("pool", partial(_pool, provider, deployment, shares))
+    lists = False
     for what, told in looks(provider, deployment, store):
-        yield from tried(what, partial(checks_of, what, told))
+        found = list(tried(what, partial(checks_of, what, told)))
+        lists = lists or any((one.what, one.found) == ("provider", Found.OK) for one in found)
+        yield from found
+    if lists and not strange:  # who may not list is asked nothing more
+        yield from tried("pool", partial(_pool, provider, deployment, shares))
 
 
 def _pool(provider: Provider, deployment: Deployment, shares: Mapping[int, Share]) -> Iterator[Check]:

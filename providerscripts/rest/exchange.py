@@ -69,7 +69,6 @@ class Exchange:
                 headers={"Accept": "application/json", "User-Agent": "autoscaler-toolkit", **headers},
                 auth=self._auth,
                 timeout=(CONNECT, TOTAL),
-                allow_redirects=False,
                 stream=True,
             )
             text = _read(response, end)

@@ -25,11 +25,11 @@ Reader = Callable[[int, Any], No]
 
 
 def usual(status: int, body: Any) -> No:
-    """By the status alone: what every vendor means by it. 404 with JSON of any shape is taken for the vendor's own:
+    """By the status alone: what every vendor means by it. 404 is taken for the vendor's own, if it is JSON:
 
     whose errors have a shape of their own says `missing` for that alone, as a gateway on the way may have JSON, too.
     """
-    return No("missing" if status == 404 and isinstance(body, dict) else kind_of(status), whole(body))
+    return No("missing" if status == 404 else kind_of(status), whole(body))
 
 
 def kind_of(status: int) -> str:

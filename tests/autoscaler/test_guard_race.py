@@ -13,7 +13,7 @@ from autoscaler.ports import Conditional, Member, Target
 from autoscaler.reading import Reading, RungName
 from autoscaler.roll import read_roll
 from autoscaler.rung import Rung
-from autoscaler.share import Share, read_share
+from autoscaler.share import Share, key_of, read_share
 from autoscaler.webserver import State
 from autoscaler.wish import Limits
 from providerscripts.servers.memory import Health
@@ -90,7 +90,10 @@ def test_a_plan_is_decided_anew_on_what_the_other_wrote() -> None:
 def test_two_that_build_at_once_never_exceed_max() -> None:
     """Node 2's whole Cycle runs between node 1's read and its put: neither could see the other's intents."""
     rig = served(2, nodes=2, limits=Limits(1, 5))
-    rig.provider.vanish(rig.up[0])
+    lost = rig.up[0]
+    rig.provider.vanish(lost)
+    struck = rig.share().with_records([replace(rig.share().records[lost], strikes=1)])  # else it is not believed
+    rig.store.put(key_of(1), struck.body())
     stranger = rig.provider.add("stray", "web")
     assert stranger.pool == "web"
     rig.want(9)

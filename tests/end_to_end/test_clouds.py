@@ -111,7 +111,7 @@ class Fleet(Operator):
         assert call.returncode == -9, f"it was done before it could be killed:\n{out}\n{err}"
         return left
 
-    def reach(self, number: int, nodes: tuple[int, ...] = (1, 2)) -> None:
+    def reach(self, number: int, nodes: tuple[int, ...] = (1, 2), patience: float = PATIENCE) -> None:
         """Crons run until so many are up and nothing else is rented."""
 
         def so() -> bool:
@@ -122,7 +122,7 @@ class Fleet(Operator):
             rented = {machine.name for machine in self.cloud.servers.truth().values()}
             return len(self.up()) == number and rented == set(self.up()) and self.visited() == self.addresses()
 
-        until(so, PATIENCE)
+        until(so, patience)
 
 
 def prepared(vendor: str, fake: Any) -> None:
@@ -192,7 +192,7 @@ def test_the_main_job(fleet: Fleet) -> None:
     o.ask("6", "--yes", program="adjust-scaling")
     half_built = o.node_2_dies()
     nodes = (1,)
-    o.reach(6, nodes)
+    o.reach(6, nodes, 2 * PATIENCE)  # who dies between name and post leaves a doubt, and no hurry shortens its end
     assert half_built <= set(o.up())
     assert len([n for n in o.up() if n.startswith("ws-web-2-")]) == 3
     assert "share 2 from node 2 to node 1: the lease of node 2 ran out" in o.ask("history", "--kind", "lease")

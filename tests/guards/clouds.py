@@ -152,8 +152,8 @@ CLOUDS: tuple[Guard, ...] = (
         "a redirect is not followed",
         "No token goes where a redirect points, and no POST becomes a GET.",
         "providerscripts/rest/exchange.py",
-        "allow_redirects=False",
-        "allow_redirects=True",
+        "            return None\n\n    session = ",
+        "            return super().get_redirect_target(_)\n\n    session = ",
         (API + "a_redirect_is_not_followed_with_the_token",),
     ),
     Guard(

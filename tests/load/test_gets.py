@@ -80,7 +80,8 @@ def say(wire: socket.socket, what: bytes, stay: bool = True) -> bool:
 def test_well_answered_with_kept_connections_and_without(tmp_path: Path) -> None:
     with server(lambda _n, wire: say(wire, WELL)) as (url, seen):
         told = gets(url, tmp_path, "--count", "100", "--at-once", "5")
-        assert (told["sent"], told["answered"], told["failures"], told["connections"]) == (100, 100, 0, 5)
+        assert (told["sent"], told["answered"], told["failures"]) == (100, 100, 0)
+        assert 1 <= told["connections"] <= 5  # on a busy machine fewer than five have done it all
         assert told["by"] == {"ok": 100}
         told = gets(url, tmp_path, "--count", "50", "--at-once", "5", "--no-keep-alive")
         assert (told["sent"], told["failures"], told["connections"]) == (50, 0, 50)

@@ -45,7 +45,7 @@ def test_a_gateways_is_not(reader: Reader, body: Any) -> None:
 
 def test_who_has_no_shape_of_its_own_takes_any_json() -> None:
     assert usual(404, {"message": "no"}).kind == "missing"
-    assert usual(404, "<html>no</html>").kind == "invalid"
+    assert usual(403, {"message": "no"}).kind == "auth"
 
 
 @pytest.mark.parametrize(("reader", "status", "body"), [
