@@ -24,8 +24,8 @@ from utilities.instant import Instant, to_text
 __all__ = ["Budget", "Rate", "Spent"]
 
 _SHORT = 2.0  # seconds: a wait so short is waited, a longer one is told
-_KEPT = {"DELETE": 0.0, "GET": 0.5}  # of the reserve; by the request's method
-_RESERVE = 0.1  # of the limit: the last half of it for deletes alone, the first for what must be read before one
+_KEPT = {"DELETE": 0.0}  # of the reserve; questions that might take more would starve all that is to be written
+_RESERVE = 0.1  # of the limit, for deletes
 
 
 class Spent(Exception):
@@ -77,7 +77,7 @@ class Budget:
     def take(self, method: str = "GET") -> None:
         """One request. Waits where a short wait is enough; Spent where it is not.
 
-        The last tenth is for questions and deletes, the last half of that for deletes: what is to go is listed first.
+        The last tenth is for deletes.
         """
         waited = 0.0
         while True:
