@@ -73,7 +73,8 @@ def change_profile(
     chance = chance or Random()  # noqa: S311 - no secret: it only keeps the nodes apart
     first: Profile | None = None
     tried: tuple[Profile | None, Profile] | None = None  # before and after of a put that brought no version
-    refused = False  # that put was refused; it may be so because an earlier sending of it had arrived
+    refused = False  # that put was refused
+    ours = False  # what lies there may be ours all the same: no answer came, or the put was sent more than once
     deaf = 0
     for attempt in range(TRIES):
         if attempt:
@@ -89,7 +90,7 @@ def change_profile(
             continue
         now = found.profile
         if tried is not None and now is not None:
-            if _stamped_by_us(now, *tried):
+            if ours and _stamped_by_us(now, *tried):
                 return Change(tried[0], now, True, found)
             if relative and _event_applied(now, *tried):
                 # Refused, and the event is in: another node's tick of the same event was faster.
@@ -109,8 +110,9 @@ def change_profile(
                 store.create(KEY, body)
             else:
                 store.swap(KEY, body, found.version)
-        except LostRace:
-            refused = refused or tried is None
+        except LostRace as err:
+            # Nodes that fire one entry in one second write the same bytes: only a put that may be in is looked for.
+            refused, ours = refused or tried is None, ours or err.repeated
             tried = (now, after)
         except StoreRefused as err:
             if tried is None or refused:
@@ -119,7 +121,7 @@ def change_profile(
             if deaf >= DEAF:
                 raise _doubt(where, err) from None
         except StoreUnreachable as err:
-            tried, refused = (now, after), False
+            tried, refused, ours = (now, after), False, True
             deaf += 1
             if deaf >= DEAF:
                 raise _doubt(where, err) from None

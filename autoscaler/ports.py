@@ -61,6 +61,7 @@ class LostRace(Trouble):
     """A conditional write was refused: the object exists already, or is no longer the version we read."""
 
     exit_code = 5
+    repeated: bool = False  # sent more than once: what was first may be our own first sending; else it is not ours
 
 
 class Store(Protocol):

@@ -6,8 +6,8 @@ and Last-Modified of one answer (whole seconds).
 A lost reply. botocore tries a request again when its reply was lost or was a 5xx. If the first try had
 been done after all, the second meets its own work and the endpoint refuses it: LostRace, though we won. It
 is not turned into a success here, for whose bytes lie there the caller judges better: a LostRace means
-"read again", and a caller that finds its own holder, epoch or event there has won. The message says that a
-request was repeated. When no try brought a reply it is StoreUnreachable, and the write may have happened.
+"read again", and a caller that finds its own holder, epoch or event there has won. Message and exception
+(`repeated`) say that a request was repeated. When no try brought a reply it is StoreUnreachable, and the write may have happened.
 The other wrong answer, a repeat that overwrites what someone wrote in between, cannot be for create and
 swap: their condition is checked each time.
 """
@@ -163,12 +163,14 @@ class S3Store:
                 if status == 404 and code == "NoSuchKey" and (call != "put_object" or "IfMatch" in arguments):
                     return None
                 if condition and (status == 412 or (status == 409 and code == "ConditionalRequestConflict")):
-                    who = "someone else was first"
-                    if meta.get("RetryAttempts"):
+                    who, repeated = "someone else was first", bool(meta.get("RetryAttempts"))
+                    if repeated:
                         who = "a request had to be repeated, and someone else or our own first try was first"
                     # AWS says 404 of what is gone, SeaweedFS says 412 of that too
                     gone = ", or it is gone" if "IfMatch" in arguments else ""
-                    raise LostRace(f"{self.where}: {who} to {doing}{gone}; read it again") from None
+                    lost = LostRace(f"{self.where}: {who} to {doing}{gone}; read it again")
+                    lost.repeated = repeated
+                    raise lost from None
                 if condition and (status == 501 or (status in (400, 405) and code in _UNSUPPORTED)):
                     if self.doubted is not None:
                         self.doubted()

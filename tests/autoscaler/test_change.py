@@ -251,7 +251,9 @@ def test_a_lost_reply_is_found_when_the_adapter_asked_again_and_was_refused(
     class Retrying(FaultyStore):
         def swap(self, key: str, body: bytes, version: str):
             self.inner.swap(key, body, version)
-            raise LostRace("412 to the second sending")
+            lost = LostRace("412 to the second sending")
+            lost.repeated = True
+            raise lost
 
     change = change_profile(Retrying(store), to(5), relative=False, clock=clock, where="x")
     assert change.written
@@ -269,6 +271,18 @@ def test_the_same_event_from_another_node_is_done_and_not_ours(store: FaultyStor
     assert not change.written
     assert held(store).webservers == 5
     assert held(store).changed_by == "node 2"
+
+
+def test_of_nodes_that_write_the_same_bytes_in_one_second_one_has_written(store: FaultyStore, clock: Ticking) -> None:
+    """An entry bears nobody's name, and the Store's dates are whole seconds."""
+    plant(store, new_profile(3))
+    seen = look(store)
+    fired = [
+        change_profile(store, more(2, "hourly/2026-11-22T10:00Z"), relative=True, clock=clock, where="x", seen=seen)
+        for _ in range(3)
+    ]
+    assert [change.written for change in fired] == [True, False, False]
+    assert held(store).webservers == 5
 
 
 def test_a_store_that_cannot_be_asked_at_all_says_so_at_once(store: FaultyStore, clock: Ticking) -> None:

@@ -404,6 +404,14 @@ CORE: tuple[Guard, ...] = (
         ),
     ),
     Guard(
+        "the same bytes from another node are not ours",
+        "Nodes that fire one entry in one second write the same bytes; the Journal tells of one change, not of each.",
+        "autoscaler/change.py",
+        "            if ours and _stamped_by_us(now, *tried):\n",
+        "            if _stamped_by_us(now, *tried):\n",
+        ("tests/autoscaler/test_change.py::test_of_nodes_that_write_the_same_bytes_in_one_second_one_has_written",),
+    ),
+    Guard(
         "unknown keys in the Deployment are refused",
         "A misspelt key is a fault with its line, never a default in silence.",
         "autoscaler/deployment.py",

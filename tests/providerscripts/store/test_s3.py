@@ -193,12 +193,16 @@ def test_a_lost_reply_that_is_repeated_meets_its_own_work(double: Double, on_dou
     version = store.put("a", b"1").version
     double.puts.clear()
     double.drop_after_put = 1
-    with pytest.raises(LostRace, match=r"had to be repeated.*our own first try"):
+    with pytest.raises(LostRace, match=r"had to be repeated.*our own first try") as caught:
         store.swap("a", b"2", version)
+    assert caught.value.repeated
+    with pytest.raises(LostRace, match="someone else was first") as caught:
+        store.swap("a", b"3", version)
+    assert not caught.value.repeated
     found = store.get("a")
     assert found is not None
     assert found.body == b"2"
-    assert [status for _, _, status in double.puts] == [200, 412]
+    assert [status for _, _, status in double.puts] == [200, 412, 412]
     double.drop_after_put = 1
     with pytest.raises(LostRace, match="had to be repeated"):
         store.create("b", b"ours")
