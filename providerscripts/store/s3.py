@@ -7,9 +7,9 @@ A lost reply. botocore tries a request again when its reply was lost or was a 5x
 been done after all, the second meets its own work and the endpoint refuses it: LostRace, though we won. It
 is not turned into a success here, for whose bytes lie there the caller judges better: a LostRace means
 "read again", and a caller that finds its own holder, epoch or event there has won. Message and exception
-(`repeated`) say that a request was repeated. When no try brought a reply it is StoreUnreachable, and the write may have happened.
-The other wrong answer, a repeat that overwrites what someone wrote in between, cannot be for create and
-swap: their condition is checked each time.
+(`repeated`) say that a request was repeated. When no try brought a reply it is StoreUnreachable, and the write may
+have happened. The other wrong answer, a repeat that overwrites what someone wrote in between, cannot be for create
+and swap: their condition is checked each time.
 """
 
 from __future__ import annotations
