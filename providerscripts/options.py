@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from ipaddress import ip_address
+from urllib.parse import urlsplit
 
 from utilities.errors import DocumentFault
 
@@ -102,7 +104,24 @@ class Options:
             return ()
         return tuple(value)
 
+    def endpoint(self) -> str:
+        """Another base URL than the vendor's, or "". A token travels encrypted, or stays on this machine."""
+        value = self.word("endpoint", "")
+        if value and not _is_safe(value):
+            self.faults.append(f"endpoint: expected an https:// address, found {value!r}")
+        return value
+
     def done(self) -> None:
         """DocumentFault with all faults, if there are any."""
         if self.faults:
             raise DocumentFault(self._where, self.faults)
+
+
+def _is_safe(endpoint: str) -> bool:
+    try:
+        parts = urlsplit(endpoint)
+        host = parts.hostname or ""
+        here = host == "localhost" or (parts.scheme == "http" and ip_address(host).is_loopback)
+    except ValueError:  # no URL at all; or 127.0.0.1.example.org, which is somebody's
+        return False
+    return (parts.scheme == "https" and bool(host)) or (parts.scheme == "http" and here)

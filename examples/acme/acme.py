@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from difflib import get_close_matches
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from autoscaler.ports import Refused
 from autoscaler.server import Order, Price, Server, ServerState, Traits
 from providerscripts.options import Options
-from providerscripts.rest.account import ACCOUNT, endpoint_fault, open_account
+from providerscripts.rest.account import ACCOUNT, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
-from providerscripts.rest.extras import read_extras
+from providerscripts.rest.extras import Extras, read_extras
 from providerscripts.rest.no import No, whole
 from providerscripts.rest.paging import Page, items_of, listed
-from providerscripts.servers.untold import Untold
+from providerscripts.servers.offers import unknown
+from providerscripts.servers.rest_provider import RestProvider
 from providerscripts.site import Site
 from utilities.instant import from_text
 
@@ -36,102 +35,80 @@ STATES = {
 KINDS = {"quota_reached": "quota", "no_capacity": "sold out", "not_found": "missing"}  # missing: its own 404 alone
 
 
-class AcmeProvider(Untold):
+class AcmeProvider(RestProvider):
     """One account's machines with our pool's label. What Acme does not tell (quota ...) stays Untold."""
 
-    traits = TRAITS
+    traits, path, noun, key = TRAITS, "/v1/machines", "machine", "machine"
 
     def __init__(self, api: Api, pool: str) -> None:
-        self._api, self._pool = api, pool
+        self._choice = AcmeOffers(api)
+        super().__init__(api, pool, self._choice)
 
-    def list(self, everything: bool = False) -> tuple[Server, ...]:
+    def price(self, size: str, region: str) -> Price | None:
+        """The same in every region; None for a size that Acme does not have."""
+        del region
+        hour = self._choice.sizes().get(size)
+        return None if hour is None else Price(hour, "EUR")
+
+    def _items(self, everything: bool) -> Iterable[dict[str, Any]]:
         """All pages, or ProviderUnreachable: `listed` counts."""
-        asked = {} if everything else {"label": self._pool}
-        items = listed(self._api, "/v1/machines", asked, _page)
-        servers = tuple(self._server(item) for item in items)
-        return tuple(s for s in servers if everything or s.pool == self._pool)
+        return listed(self._api, self.path, {} if everything else {"label": self._pool}, _page)
 
-    def create(self, order: Order) -> Server:
-        """What can be known to be wrong is refused before anything is asked; then exactly one POST."""
-        if faults := _faults(order):
-            raise Refused("; ".join(faults))
-        body = {
+    def _read_order(self, order: Order) -> tuple[Extras, tuple[str, ...]]:
+        """What can be known to be wrong is refused before anything is asked."""
+        extras, faults = read_extras(order.options, known=("address",))
+        missing = [f"server: {key} is missing" for key in ("image", "size") if not getattr(order, key)]
+        large = len(order.user_data.encode())
+        told = [f"user data has {large} bytes, Acme takes {USER_DATA}"] if large > USER_DATA else []
+        return extras, (*faults, *missing, *told)
+
+    def _server_of(self, item: dict[str, Any]) -> Server:
+        return Server(
+            id=str(item["id"]),
+            name=str(item["name"]),
+            state=STATES.get(item["state"], ServerState.UNKNOWN),
+            address=item["address"] or None,
+            pool=item["label"],
+            created=from_text(item["created"]),
+            detail=str(item["state"]),
+            size=str(item["size"]),
+        )
+
+    def _label(self, id: str, item: dict[str, Any], pool: str | None) -> None:
+        del item  # Acme has one label
+        self._api.once("PUT", f"{self._place(id)}/label", {"label": pool})
+
+
+class AcmeOffers:
+    """What Acme has to choose from, and what of it an Order asks for."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def body(self, order: Order, extras: Extras) -> dict[str, Any]:
+        """Of the one POST. Where a vendor wants ids instead of names, they are asked for here."""
+        del extras  # `address` is told by the listing
+        return {
             "name": order.name,
             "label": order.pool,
             "image": order.image,
             "size": order.size,
             "user_data": order.user_data,
         }
-        answer = self._api.once("POST", "/v1/machines", body)
-        try:
-            return _read(answer["machine"])
-        except (KeyError, TypeError, ValueError):
-            raise self._api.unsure("POST /v1/machines", answer) from None
 
-    def get(self, id: str) -> Server | None:
-        """None for Acme's own 404 alone."""
-        answer = self._api.find(f"/v1/machines/{id}")
-        return None if answer is None else self._server(answer.get("machine"))
+    def against(self, order: Order, extras: Extras) -> list[str]:
+        """Whether Acme has this size."""
+        del extras
+        known = self.sizes()
+        return [] if order.size in known else [unknown("size", order.size, known)]
 
-    def delete(self, id: str) -> None:
-        """By id; what is not there is deleted."""
-        self._api.delete(f"/v1/machines/{id}")
-
-    def reboot(self, id: str) -> None:
-        """One request."""
-        self._api.once("POST", f"/v1/machines/{id}/reboot")
-
-    def label(self, id: str, pool: str | None) -> None:
-        """One request."""
-        self._api.once("PUT", f"/v1/machines/{id}/label", {"label": pool})
-
-    def price(self, size: str, region: str) -> Price | None:
-        """The same in every region; None for a size that Acme does not have."""
-        del region
-        hour = self._sizes().get(size)
-        return None if hour is None else Price(hour, "EUR")
-
-    def examine(self, order: Order) -> tuple[str, ...]:
-        """Acme's documented limits, and whether it has this size."""
-        known = self._sizes()
-        near = get_close_matches(order.size, known, 2, 0.3) or sorted(known)
-        wrong = f"there is no size {order.size!r}; did you mean {' or '.join(near)}?"
-        return (*_faults(order), *([] if order.size in known else [wrong]))
-
-    def _sizes(self) -> dict[str, float]:
+    def sizes(self) -> dict[str, float]:
+        """Each with its price per hour."""
         answer = self._api.get("/v1/sizes")
         try:
             return {str(name): float(hour) for name, hour in answer["sizes"].items()}
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._api.odd("GET /v1/sizes", answer) from None
-
-    def _server(self, item: Any) -> Server:
-        try:
-            return _read(item)
-        except (KeyError, TypeError, ValueError):
-            raise self._api.odd("a machine", item) from None
-
-
-def _faults(order: Order) -> list[str]:
-    """What can be known to be wrong without a question."""
-    _, faults = read_extras(order.options, known=("address",))
-    missing = [f"server: {key} is missing" for key in ("image", "size") if not getattr(order, key)]
-    large = len(order.user_data.encode())
-    told = [f"user data has {large} bytes, Acme takes {USER_DATA}"] if large > USER_DATA else []
-    return [*faults, *missing, *told]
-
-
-def _read(item: Any) -> Server:
-    return Server(
-        id=str(item["id"]),
-        name=str(item["name"]),
-        state=STATES.get(item["state"], ServerState.UNKNOWN),
-        address=item["address"] or None,
-        pool=item["label"],
-        created=from_text(item["created"]),
-        detail=str(item["state"]),
-        size=str(item["size"]),
-    )
 
 
 def _page(answer: Any) -> Page:
@@ -150,9 +127,7 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Acme
     """From `provider:` in deployment.yaml. DocumentFault; Unreachable without a token."""
     title = "provider acme"
     read = Options(title, settings, REQUIRED, OPTIONAL)
-    endpoint = read.word("endpoint", "")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    read.endpoint()
     read.done()
     api = open_account(
         title,

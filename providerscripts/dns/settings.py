@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from providerscripts.dns.records import APEX
 from providerscripts.options import Options
-from providerscripts.rest.account import endpoint_fault
 
 __all__ = ["DRAIN", "OPTIONAL", "REQUIRED", "DnsSettings", "Ttls", "read_settings"]
 
@@ -102,9 +101,8 @@ def read_settings(
         ttl = ttls.default
     elif fault := ttls.fault(ttl):
         read.faults.append(f"ttl: {fault}")
-    endpoint = read.word("endpoint", "") if "endpoint" in optional else ""
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    if "endpoint" in optional:
+        read.endpoint()
     # A day's TTL and its publishing is longer than anybody may write there.
     usual = max(float(ttl), DRAIN) + ttls.publishing
     drain = read.seconds("drain_seconds", 0.0) if "drain_seconds" in options else usual

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from autoscaler.ports import Doubtful, ProviderUnreachable
 from providerscripts.rest.api import Api, bearer
@@ -14,11 +12,10 @@ from providerscripts.rest.token import read_token, token_settings
 from providerscripts.site import Site
 from utilities.errors import Trouble, Unreachable
 
-__all__ = ["ACCOUNT", "endpoint_fault", "open_account"]
+__all__ = ["ACCOUNT", "open_account"]
 
 #: The settings that `open_account` reads.
 ACCOUNT = (*token_settings(), "endpoint")
-
 
 
 def open_account(
@@ -52,16 +49,3 @@ def open_account(
         unreachable,
         doubtful,
     )
-
-
-def endpoint_fault(endpoint: str) -> str:
-    """What is wrong with another base URL, or nothing. A token travels encrypted, or stays on this machine."""
-    try:
-        parts = urlsplit(endpoint)
-        host = parts.hostname or ""
-        here = host == "localhost" or (parts.scheme == "http" and ip_address(host).is_loopback)
-    except ValueError:  # no URL at all; or 127.0.0.1.example.org, which is somebody's
-        parts, host, here = urlsplit(""), "", False
-    if (parts.scheme == "https" and host) or (parts.scheme == "http" and here):
-        return ""
-    return f"endpoint: expected an https:// address, found {endpoint!r}"

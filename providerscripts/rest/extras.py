@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from providerscripts.options import Options
 
-__all__ = ["EXTRAS", "LABEL", "Extras", "read_extras", "tag_of"]
+__all__ = ["EXTRAS", "LABEL", "Extras", "read_extras", "tag_of", "tags_for"]
 
 LABEL = "autoscaler-pool"  # our label's key; its value is the pool
 EXTRAS = ("ssh_keys", "network", "firewalls", "labels", "tags", "address")
@@ -16,6 +16,12 @@ EXTRAS = ("ssh_keys", "network", "firewalls", "labels", "tags", "address")
 def tag_of(pool: str) -> str:
     """Our label, where a vendor has tags only."""
     return f"{LABEL}:{pool}"
+
+
+def tags_for(pool: str | None, tags: Iterable[object] | None) -> list[str]:
+    """The tags that a server has, but of our label only the one for this pool, or none of it."""
+    others = [str(tag) for tag in tags or () if not str(tag).startswith(f"{LABEL}:")]
+    return [*others, *([tag_of(pool)] if pool else ())]
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from autoscaler.server import Leftover, Order, Price, Server, ServerState, Trait
 from providerscripts.amazon.client import CONNECT, READ, Clients
 from providerscripts.amazon.no import asking, doing, heard
 from providerscripts.options import Options
-from providerscripts.rest.account import endpoint_fault
 from providerscripts.rest.extras import LABEL
 from providerscripts.servers.aws_console import WINDOW, HostKeys
 from providerscripts.servers.aws_examination import examined, image_of
@@ -199,8 +198,6 @@ class AwsProvider(Untold):
 def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> AwsProvider:
     """From a Deployment's entry. DocumentFault with all faults. Nothing is asked yet."""
     read = Options(_TITLE, settings, REQUIRED, OPTIONAL)
-    region, profile, endpoint = read.word("region", ""), read.text("profile"), read.text("endpoint")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    region, profile, endpoint = read.word("region", ""), read.text("profile"), read.endpoint()
     read.done()
     return AwsProvider(pool, Clients(region, profile, endpoint), region, site)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
 from providerscripts.rest.paging import listed
 from providerscripts.servers.digitalocean_answers import PRIVATE, page_of
-from providerscripts.servers.offers import Offers, is_uuid, unknown
+from providerscripts.servers.offers import Offers, is_uuid, objections, unknown
 
 __all__ = ["PER_PAGE", "DropletOffers", "read_order"]
 
@@ -97,8 +97,7 @@ class DropletOffers:
         A token may have some rights and lack others: what it may not ask is said too, once it may list at all.
         """
         self._api.get("/droplets", {"per_page": 1})
-        told: list[str] = []
-        for question in (
+        return objections(
             self._writing,
             self._account,
             lambda: self._places(order) if order.size and order.region else [],
@@ -106,12 +105,7 @@ class DropletOffers:
             lambda: [fault for key in extras.ssh_keys for fault in self._lacking(self._known_key, key)],
             lambda: self._vpc(extras.network, order.region) if extras.network else [],
             lambda: self._firewall(order.pool) if extras.firewalls else [],
-        ):
-            try:
-                told += question()
-            except (ProviderUnreachable, Doubtful) as err:
-                told.append(f"not known, for it could not be asked: {err}")
-        return told
+        )
 
     # --- one question each ---
 

@@ -7,19 +7,19 @@ late, the instance shows the state `error` or is not there any more, and a 404 f
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 from autoscaler.ports import Refused
 from autoscaler.server import Leftover, Order, Price, Quota, Server, ServerState, Traits
 from providerscripts.options import Options
-from providerscripts.rest.account import endpoint_fault
 from providerscripts.rest.api import Api
 from providerscripts.rest.exoscale import EXOSCALE_ACCOUNT, open_exoscale
-from providerscripts.rest.extras import LABEL
+from providerscripts.rest.extras import LABEL, Extras
 from providerscripts.servers.exoscale_offers import ExoscaleOffers, read_order
 from providerscripts.servers.offers import is_uuid
+from providerscripts.servers.rest_provider import RestProvider
 from providerscripts.site import Site
 from utilities.instant import from_text
 
@@ -64,65 +64,16 @@ _REASONS = {
 _PRICE = re.compile(r"[0-9]{1,4}(\.[0-9]+)?")
 
 
-class ExoscaleProvider:
+class ExoscaleProvider(RestProvider):
     """The instances of one zone that bear our pool's label. `prices`: what an hour of a size costs, by its user."""
 
+    path, noun = "/instance", "instance"
+
     def __init__(self, api: Api, pool: str, zone: str, prices: Mapping[str, Price]) -> None:
+        self._choice = ExoscaleOffers(api, zone)
+        super().__init__(api, pool, self._choice)
         self.traits = replace(TRAITS, place=zone)
-        self._api, self._pool, self._zone, self._prices = api, pool, zone, prices
-        self._offers = ExoscaleOffers(api, zone)
-
-    def list(self, everything: bool = False) -> tuple[Server, ...]:
-        """All instances of the zone in one answer, and of them those with our label. See Provider."""
-        servers = tuple(self._server("GET /instance", item) for item in self._offers.all("instance", "instances"))
-        return tuple(s for s in servers if everything or s.pool == self._pool)
-
-    def create(self, order: Order) -> Server:
-        """Checks, then names to ids by questions, then one POST. Names are not unique. See Provider."""
-        extras, faults = read_order(order, self._zone)
-        if faults:
-            raise Refused(f"{self._api.title}: {'; '.join(faults)}")
-        try:
-            body = self._offers.body(order, extras)
-        except Refused as err:
-            raise Refused(f"{self._api.title}: {err}") from None
-        answer = self._deed("POST", "/instance", body)
-        id = (answer.get("reference") or {}).get("id") if isinstance(answer, dict) else None
-        if not id:
-            raise self._api.unsure("POST /instance", answer)
-        return Server(
-            str(id), order.name, ServerState.CREATING, pool=self._pool, detail="starting", size=order.size,
-            region=self._zone,
-        )
-
-    def get(self, id: str) -> Server | None:
-        """See Provider."""
-        item = self._found(id)
-        return None if item is None else self._server(f"GET /instance/{id}", item)
-
-    def delete(self, id: str) -> None:
-        """See Provider."""
-        if is_uuid(id):
-            self._judged("DELETE", f"/instance/{id}", self._api.delete(f"/instance/{id}"))
-
-    def reboot(self, id: str) -> None:
-        """See Provider."""
-        if not is_uuid(id):
-            raise self._missing(id)
-        self._deed("PUT", f"/instance/{id}:reboot")
-
-    def label(self, id: str, pool: str | None) -> None:
-        """All labels are written, as they were but for ours; the last one is taken off by a reset. See Provider."""
-        item = self._found(id)
-        if item is None:
-            raise self._missing(id)
-        labels = {key: value for key, value in (item.get("labels") or {}).items() if key != LABEL}
-        if pool:
-            labels[LABEL] = pool
-        if labels:
-            self._deed("PUT", f"/instance/{id}", {"labels": labels})
-        else:
-            self._deed("DELETE", f"/instance/{id}/labels")
+        self._zone, self._prices = zone, prices
 
     def price(self, size: str, region: str) -> Price | None:
         """What `prices` says: the vendor's own API tells none."""
@@ -131,7 +82,7 @@ class ExoscaleProvider:
 
     def quota(self) -> Quota | None:
         """Of the whole organization, all zones together. See Provider."""
-        for item in self._offers.all("quota", "quotas"):
+        for item in self._choice.all("quota", "quotas"):
             if item.get("resource") == "instance":
                 most, used = item.get("limit"), item.get("usage")
                 return Quota(most if isinstance(most, int) and most >= 0 else None, used)
@@ -139,13 +90,13 @@ class ExoscaleProvider:
 
     def leftovers(self) -> tuple[Leftover, ...]:
         """Volumes and elastic addresses that bear our label and belong to no instance. See Provider."""
-        volumes = self._offers.all("block-storage", "block-storage-volumes")
+        volumes = self._choice.all("block-storage", "block-storage-volumes")
         found = [
             Leftover("volume", str(v.get("id")), str(v.get("name") or ""), detail=f"{v.get('size')} GiB")
             for v in volumes
             if self._is_ours(v) and not v.get("instance")
         ]
-        addresses = [a for a in self._offers.all("elastic-ip", "elastic-ips") if self._is_ours(a)]
+        addresses = [a for a in self._choice.all("elastic-ip", "elastic-ips") if self._is_ours(a)]
         attached = self._attached() if addresses else set()
         found += [
             Leftover("address", str(a.get("id")), str(a.get("ip") or a.get("cidr") or ""),
@@ -155,25 +106,70 @@ class ExoscaleProvider:
         ]
         return tuple(found)
 
-    def examine(self, order: Order) -> tuple[str, ...]:
-        """See Provider."""
-        extras, faults = read_order(order, self._zone)
-        return (*faults, *self._offers.against(order, extras))
+    def delete(self, id: str) -> None:
+        """See Provider. The answer is an operation, which may have failed already."""
+        if self._is_id(id):
+            self._judged("DELETE", self._place(id), self._api.delete(self._place(id)))
+
+    # --- what its vendor is like ---
+
+    def _items(self, everything: bool) -> Iterable[dict[str, Any]]:
+        """All instances of the zone in one answer."""
+        del everything
+        return self._choice.all("instance", "instances")
+
+    def _read_order(self, order: Order) -> tuple[Extras, tuple[str, ...]]:
+        return read_order(order, self._zone)
+
+    def _made(self, order: Order, answer: Any) -> Server:
+        """The answer is an operation, and tells of the instance nothing but its id."""
+        id = str(self._judged("POST", self.path, answer)["reference"]["id"] or "")
+        if not id:
+            raise ValueError("no id")
+        return Server(
+            id, order.name, ServerState.CREATING, pool=self._pool, detail="starting", size=order.size,
+            region=self._zone,
+        )  # fmt: skip
+
+    def _server_of(self, item: dict[str, Any]) -> Server:
+        state = str(item.get("state") or "")
+        pool = (item.get("labels") or {}).get(LABEL)
+        return Server(
+            id=str(item["id"]),
+            name=str(item.get("name") or ""),
+            state=_STATES.get(state, ServerState.UNKNOWN),
+            address=item.get("public-ip") or None,
+            pool=str(pool) if pool else None,
+            created=from_text(item["created-at"]) if item.get("created-at") else None,
+            detail=state,
+            size=self._choice.size_of(item),
+            region=self._zone,
+        )
+
+    def _is_id(self, id: str) -> bool:
+        return is_uuid(id)
+
+    def _shown(self, item: Any) -> Any:
+        """User data may well hold a secret, and are no help."""
+        return {k: v for k, v in item.items() if k != "user-data"} if isinstance(item, dict) else item
+
+    def _reboot(self, place: str) -> None:
+        self._deed("PUT", f"{place}:reboot")
+
+    def _label(self, id: str, item: dict[str, Any], pool: str | None) -> None:
+        """The last one is taken off by a reset."""
+        labels = {key: value for key, value in (item.get("labels") or {}).items() if key != LABEL}
+        if pool:
+            labels[LABEL] = pool
+        if labels:
+            self._deed("PUT", self._place(id), {"labels": labels})
+        else:
+            self._deed("DELETE", f"{self._place(id)}/labels")
 
     # --- inside ---
 
-    def _found(self, id: str) -> dict[str, Any] | None:
-        """The instance as the vendor tells of it; None also for what is no id of any: they are UUIDs."""
-        answer = self._api.find(f"/instance/{id}") if is_uuid(id) else None
-        if answer is not None and not isinstance(answer, dict):
-            raise self._api.odd(f"GET /instance/{id}", answer)
-        return answer
-
-    def _missing(self, id: str) -> Refused:
-        return Refused(f"{self._api.title}: there is no instance {id}")
-
-    def _deed(self, method: str, path: str, body: Any = None) -> Any:
-        return self._judged(method, path, self._api.once(method, path, body))
+    def _deed(self, method: str, path: str, body: Any = None) -> None:
+        self._judged(method, path, self._api.once(method, path, body))
 
     def _judged(self, method: str, path: str, answer: Any) -> Any:
         """The operation, unless it has failed already. A pending one is as good as done: the listing will tell."""
@@ -185,32 +181,12 @@ class ExoscaleProvider:
             raise Refused(f"{self._api.title}: {method} {path}: the operation failed, {said}", kind=kind)
         return answer
 
-    def _server(self, what: str, item: dict[str, Any]) -> Server:
-        try:
-            state = str(item.get("state") or "")
-            pool = (item.get("labels") or {}).get(LABEL)
-            return Server(
-                id=str(item["id"]),
-                name=str(item.get("name") or ""),
-                state=_STATES.get(state, ServerState.UNKNOWN),
-                address=item.get("public-ip") or None,
-                pool=str(pool) if pool else None,
-                created=from_text(item["created-at"]) if item.get("created-at") else None,
-                detail=state,
-                size=self._offers.size_of(item),
-                region=self._zone,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            # Its user data may well hold a secret, and is no help.
-            told = {key: value for key, value in item.items() if key != "user-data"}
-            raise self._api.odd(what, told) from None
-
     def _is_ours(self, item: Mapping[str, Any]) -> bool:
         return (item.get("labels") or {}).get(LABEL) == self._pool
 
     def _attached(self) -> set[str]:
         """Ids of the elastic addresses that an instance has: only an instance's own page tells."""
-        pages = [self._found(str(item.get("id"))) for item in self._offers.all("instance", "instances")]
+        pages = [self._found(str(item.get("id"))) for item in self._choice.all("instance", "instances")]
         return {str(address.get("id")) for page in pages if page for address in page.get("elastic-ips") or ()}
 
 
@@ -219,9 +195,7 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Exos
     title = "provider exoscale"
     read = Options(title, settings, REQUIRED, OPTIONAL)
     zone = read.word("zone", "")
-    endpoint = read.word("endpoint", "")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    read.endpoint()
     currency = read.word("currency", "EUR")
     prices = {}
     for size, price in read.mapping("prices").items():

@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import ProviderUnreachable, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import LABEL, Extras, read_extras
-from providerscripts.servers.offers import Offers, is_uuid, unknown
+from providerscripts.servers.offers import Offers, is_uuid, objections, unknown
 
 __all__ = ["ExoscaleOffers", "read_order"]
 
@@ -100,20 +100,14 @@ class ExoscaleOffers:
         A key may have some rights and lack others: what it may not ask is said too, once it may list at all.
         """
         self.all("instance", "instances")
-        told: list[str] = []
-        for question in (
+        return objections(
             self._rights,
             self._against_zone,
             lambda: self._against_size(order.size) if order.size else [],
             lambda: self._against_image(order.image, extras) if order.image else [],
             lambda: self._against_keys(extras.ssh_keys),
             lambda: self._against_groups(extras.firewalls),
-        ):
-            try:
-                told += question()
-            except (ProviderUnreachable, Doubtful) as err:
-                told.append(f"not known, for it could not be asked: {err}")
-        return told
+        )
 
     def all(self, what: str, key: str, **params: str) -> list[dict[str, Any]]:
         """A whole listing: this vendor has no pages."""

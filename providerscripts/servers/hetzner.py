@@ -7,20 +7,19 @@ keys, and has no word for a server whose create failed late. A public IPv4 addre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from autoscaler.ports import Refused
 from autoscaler.server import Leftover, Order, Price, Server, Traits
 from providerscripts.options import Options
-from providerscripts.rest.account import ACCOUNT, endpoint_fault, open_account
+from providerscripts.rest.account import ACCOUNT, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
-from providerscripts.rest.extras import LABEL
+from providerscripts.rest.extras import LABEL, Extras
 from providerscripts.rest.paging import listed
 from providerscripts.servers.hetzner_answers import is_id, page_of, read_no, server_of, without_password
 from providerscripts.servers.hetzner_offers import PER_PAGE, HetznerOffers, read_order
-from providerscripts.servers.untold import Untold
+from providerscripts.servers.rest_provider import RestProvider
 from providerscripts.site import Site
 
 __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "TRAITS", "HetznerProvider", "open_provider"]
@@ -35,59 +34,13 @@ _ENDPOINT = "https://api.hetzner.cloud/v1"
 _RATE = Rate(3600, 3600.0, "RateLimit-Limit", "RateLimit-Remaining")  # for each project; it comes back evenly
 
 
-class HetznerProvider(Untold):
+class HetznerProvider(RestProvider):
     """The servers of one project that bear our pool's label."""
 
-    traits = TRAITS
+    traits, path, noun, key = TRAITS, "/servers", "server", "server"
 
     def __init__(self, api: Api, pool: str, site: Site) -> None:
-        self._api, self._pool = api, pool
-        self._offers = HetznerOffers(api, site.clock)
-
-    def list(self, everything: bool = False) -> tuple[Server, ...]:
-        """By our label, and each is looked at once more: a filter that were ignored would show all. See Provider."""
-        chosen = {} if everything else {"label_selector": f"{LABEL}=={self._pool}"}
-        servers = tuple(self._server("GET /servers", item) for item in self._all("servers", chosen))
-        return tuple(s for s in servers if everything or s.pool == self._pool)
-
-    def create(self, order: Order) -> Server:
-        """Checks, then names to ids by questions, then one POST. See Provider."""
-        extras, faults = read_order(order)
-        if faults:
-            raise Refused(f"{self._api.title}: {'; '.join(faults)}")
-        try:
-            body = self._offers.body(order, extras)
-        except Refused as err:
-            raise Refused(f"{self._api.title}: {err}") from None
-        answer = without_password(self._api.once("POST", "/servers", body))
-        try:
-            return server_of(answer["server"])
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.unsure("POST /servers", answer) from None
-
-    def get(self, id: str) -> Server | None:
-        """See Provider."""
-        item = self._found(id)
-        return None if item is None else self._server(f"GET /servers/{id}", item)
-
-    def delete(self, id: str) -> None:
-        """See Provider."""
-        if is_id(id):
-            self._api.delete(f"/servers/{id}")
-
-    def reboot(self, id: str) -> None:
-        """As its power button does: an operating system that hangs may not hear it. See Provider."""
-        if not is_id(id):
-            raise self._missing(id)
-        self._api.once("POST", f"/servers/{id}/actions/reboot")
-
-    def label(self, id: str, pool: str | None) -> None:
-        """All labels are written, as they were but for ours. See Provider."""
-        item = self._found(id)
-        if item is None:
-            raise self._missing(id)
-        labels = {str(key): str(value) for key, value in (item.get("labels") or {}).items() if key != LABEL}
-        self._api.once("PUT", f"/servers/{id}", {"labels": {**labels, **({LABEL: pool} if pool else {})}})
+        super().__init__(api, pool, HetznerOffers(api, site.clock))
 
     def price(self, size: str, region: str) -> Price | None:
         """Net, and the month's price is a cap. See Provider."""
@@ -117,35 +70,35 @@ class HetznerProvider(Untold):
         except (KeyError, TypeError, ValueError, AttributeError):
             raise self._api.odd("GET /pricing", pricing) from None
 
-    def examine(self, order: Order) -> tuple[str, ...]:
-        """Asks one deed of a server that there cannot be, for a token that only reads is seen there. See Provider."""
-        extras, faults = read_order(order)
-        return (*faults, *self._offers.against(order, extras))
+    # --- what its vendor is like ---
+
+    def _items(self, everything: bool) -> Iterable[dict[str, Any]]:
+        return self._all("servers", {} if everything else {"label_selector": f"{LABEL}=={self._pool}"})
+
+    def _read_order(self, order: Order) -> tuple[Extras, tuple[str, ...]]:
+        return read_order(order)
+
+    def _server_of(self, item: dict[str, Any]) -> Server:
+        return server_of(item)
+
+    def _is_id(self, id: str) -> bool:
+        return is_id(id)
+
+    def _shown(self, item: Any) -> Any:
+        return without_password(item)
+
+    def _reboot(self, place: str) -> None:
+        self._api.once("POST", f"{place}/actions/reboot")
+
+    def _label(self, id: str, item: dict[str, Any], pool: str | None) -> None:
+        labels = {str(key): str(value) for key, value in (item.get("labels") or {}).items() if key != LABEL}
+        self._api.once("PUT", self._place(id), {"labels": {**labels, **({LABEL: pool} if pool else {})}})
 
     # --- inside ---
 
     def _all(self, path: str, chosen: Mapping[str, str]) -> Sequence[dict[str, Any]]:
         asked = {"per_page": PER_PAGE, **chosen}
         return listed(self._api, f"/{path}", asked, lambda answer: page_of(answer, path))
-
-    def _found(self, id: str) -> dict[str, Any] | None:
-        """The server as the vendor tells of it; None also for what cannot be an id."""
-        answer = self._api.find(f"/servers/{id}") if is_id(id) else None
-        if answer is None:
-            return None
-        item = answer.get("server") if isinstance(answer, dict) else None
-        if not isinstance(item, dict):
-            raise self._api.odd(f"GET /servers/{id}", answer)
-        return item
-
-    def _server(self, what: str, item: dict[str, Any]) -> Server:
-        try:
-            return server_of(item)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.odd(what, item) from None
-
-    def _missing(self, id: str) -> Refused:
-        return Refused(f"{self._api.title}: there is no server {id}")
 
     def _pricing(self) -> dict[str, Any]:
         answer = self._api.get("/pricing")
@@ -186,9 +139,7 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Hetz
     """From deployment.yaml. DocumentFault; Unreachable without a token."""
     title = "provider hetzner"
     read = Options(title, settings, REQUIRED, OPTIONAL)
-    endpoint = read.word("endpoint", "")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    read.endpoint()
     read.done()
     api = open_account(
         title, "hetzner", settings, site, endpoint=_ENDPOINT, variable="HCLOUD_TOKEN", rate=_RATE, reader=read_no

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import Clock, Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import LABEL, Extras, read_extras
 from providerscripts.rest.paging import listed
 from providerscripts.servers.hetzner_answers import PRIVATE, page_of
-from providerscripts.servers.offers import Offers, unknown
+from providerscripts.servers.offers import Offers, objections, unknown
 from utilities.instant import from_text
 
 __all__ = ["PER_PAGE", "HetznerOffers", "read_order"]
@@ -90,8 +90,7 @@ class HetznerOffers:
         A token that may not even list is ProviderUnreachable; what else cannot be asked is told as such.
         """
         self._api.get("/servers", {"per_page": 1})
-        told: list[str] = []
-        for question in (
+        return objections(
             self._writing,
             lambda: self._places(order),
             lambda: self._image(order) if order.image else [],
@@ -103,12 +102,7 @@ class HetznerOffers:
                 "placement_groups",
                 tuple(str(group) for group in [extras.more.get("placement_group")] if group),
             ),
-        ):
-            try:
-                told += question()
-            except (ProviderUnreachable, Doubtful) as err:
-                told.append(f"not known, for it could not be asked: {err}")
-        return told
+        )
 
     # --- one question each ---
 

@@ -11,20 +11,19 @@ answers a create with 408 "Please try again" (github.com/pry0cc/axiom/issues/411
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from autoscaler.ports import Refused
 from autoscaler.server import Leftover, Order, Price, Server, Traits
 from providerscripts.options import Options
-from providerscripts.rest.account import ACCOUNT, endpoint_fault, open_account
+from providerscripts.rest.account import ACCOUNT, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
-from providerscripts.rest.extras import LABEL, tag_of
+from providerscripts.rest.extras import Extras, tag_of, tags_for
 from providerscripts.rest.paging import listed
 from providerscripts.servers.linode_answers import page_of, read_no, server_of
 from providerscripts.servers.linode_offers import PER_PAGE, LinodeOffers, read_order
-from providerscripts.servers.untold import Untold
+from providerscripts.servers.rest_provider import RestProvider, is_number
 from providerscripts.site import Site
 
 __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "TRAITS", "LinodeProvider", "open_provider"]
@@ -45,65 +44,18 @@ _ENDPOINT = "https://api.linode.com/v4"
 _RATE = Rate(200, 60.0)
 
 
-class LinodeProvider(Untold):
+class LinodeProvider(RestProvider):
     """The instances of one account that bear our pool's tag."""
 
-    traits = TRAITS
+    traits, path, noun = TRAITS, "/linode/instances", "instance"
 
     def __init__(self, api: Api, pool: str) -> None:
-        self._api, self._pool = api, pool
-        self._offers = LinodeOffers(api)
-
-    def list(self, everything: bool = False) -> tuple[Server, ...]:
-        """By our tag, and each is looked at once more: a filter that were ignored would show all. See Provider."""
-        headers = {} if everything else {"X-Filter": json.dumps({"tags": tag_of(self._pool)})}
-        items = listed(self._api, "/linode/instances", {"page_size": PER_PAGE}, page_of, headers=headers)
-        servers = tuple(self._server("GET /linode/instances", item) for item in items)
-        return tuple(s for s in servers if everything or s.pool == self._pool)
-
-    def create(self, order: Order) -> Server:
-        """Checks, then names to ids by questions, then one POST. See Provider."""
-        extras, faults = read_order(order)
-        if faults:
-            raise Refused(f"{self._api.title}: {'; '.join(faults)}")
-        try:
-            body = self._offers.body(order, extras)
-        except Refused as err:
-            raise Refused(f"{self._api.title}: {err}") from None
-        answer = self._api.once("POST", "/linode/instances", body)
-        try:
-            return server_of(answer, self._pool)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.unsure("POST /linode/instances", answer) from None
-
-    def get(self, id: str) -> Server | None:
-        """See Provider."""
-        item = self._found(id)
-        return None if item is None else self._server(f"GET /linode/instances/{id}", item)
-
-    def delete(self, id: str) -> None:
-        """See Provider."""
-        if _is_id(id):
-            self._api.delete(f"/linode/instances/{id}")
-
-    def reboot(self, id: str) -> None:
-        """See Provider."""
-        if not _is_id(id):
-            raise self._missing(id)
-        self._api.once("POST", f"/linode/instances/{id}/reboot")
-
-    def label(self, id: str, pool: str | None) -> None:
-        """All tags are written, as they were but for ours. See Provider."""
-        item = self._found(id)
-        if item is None:
-            raise self._missing(id)
-        others = [str(tag) for tag in item.get("tags") or () if not str(tag).startswith(f"{LABEL}:")]
-        tags = [*others, *([tag_of(pool)] if pool else ())]
-        self._api.once("PUT", f"/linode/instances/{id}", {"tags": tags})
+        self._choice = LinodeOffers(api)
+        super().__init__(api, pool, self._choice)
 
     def price(self, size: str, region: str) -> Price | None:
         """The region's own price where it has one; the month's is a cap. See Provider."""
-        return _price(next((told for told in self._offers.types() if told.get("id") == size), None), region)
+        return _price(next((told for told in self._choice.types() if told.get("id") == size), None), region)
 
     def leftovers(self) -> tuple[Leftover, ...]:
         """Volumes without an instance that bear our tag, or a name like our webservers'.
@@ -114,29 +66,25 @@ class LinodeProvider(Untold):
         idle = [volume for volume in volumes if volume.get("linode_id") is None and self._ours(volume)]
         return tuple(_leftover(volume, self._volume_price(volume)) for volume in idle)
 
-    def examine(self, order: Order) -> tuple[str, ...]:
-        """See Provider."""
-        extras, faults = read_order(order)
-        return (*faults, *self._offers.against(order, extras))
+    # --- what its vendor is like ---
+
+    def _items(self, everything: bool) -> Iterable[dict[str, Any]]:
+        headers = {} if everything else {"X-Filter": json.dumps({"tags": tag_of(self._pool)})}
+        return listed(self._api, self.path, {"page_size": PER_PAGE}, page_of, headers=headers)
+
+    def _read_order(self, order: Order) -> tuple[Extras, tuple[str, ...]]:
+        return read_order(order)
+
+    def _server_of(self, item: dict[str, Any]) -> Server:
+        return server_of(item, self._pool)
+
+    def _is_id(self, id: str) -> bool:
+        return is_number(id)
+
+    def _label(self, id: str, item: dict[str, Any], pool: str | None) -> None:
+        self._api.once("PUT", self._place(id), {"tags": tags_for(pool, item.get("tags"))})
 
     # --- inside ---
-
-    def _found(self, id: str) -> dict[str, Any] | None:
-        """The instance as the vendor tells of it; None also for what is no id of any: they are numbers."""
-        path = f"/linode/instances/{id}"
-        answer = self._api.find(path) if _is_id(id) else None
-        if answer is not None and not isinstance(answer, dict):
-            raise self._api.odd(f"GET {path}", answer)
-        return answer
-
-    def _server(self, what: str, item: dict[str, Any]) -> Server:
-        try:
-            return server_of(item, self._pool)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.odd(what, item) from None
-
-    def _missing(self, id: str) -> Refused:
-        return Refused(f"{self._api.title}: there is no instance {id}")
 
     def _ours(self, volume: dict[str, Any]) -> bool:
         tagged = tag_of(self._pool) in (volume.get("tags") or ())
@@ -146,10 +94,6 @@ class LinodeProvider(Untold):
         """Of one GiB; the vendor has one type of volumes."""
         types: Sequence[dict[str, Any]] = listed(self._api, "/volumes/types", {}, page_of)
         return _price(types[0] if types else None, str(volume.get("region")))
-
-
-def _is_id(id: str) -> bool:
-    return id.isascii() and id.isdigit() and int(id) > 0
 
 
 def _price(told: dict[str, Any] | None, region: str) -> Price | None:
@@ -179,9 +123,7 @@ def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> Lino
     """From deployment.yaml. DocumentFault; Unreachable without a token."""
     title = "provider linode"
     read = Options(title, settings, REQUIRED, OPTIONAL)
-    endpoint = read.word("endpoint", "")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    read.endpoint()
     read.done()
     api = open_account(
         title,

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from autoscaler.ports import Doubtful, ProviderUnreachable, Refused
+from autoscaler.ports import Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
 from providerscripts.rest.paging import listed
 from providerscripts.servers.linode_answers import PRIVATE, page_of
-from providerscripts.servers.offers import Offers, unknown
+from providerscripts.servers.offers import Offers, objections, unknown
 
 __all__ = ["PER_PAGE", "LinodeOffers", "read_order"]
 
@@ -103,8 +103,7 @@ class LinodeOffers:
         A token may have some rights and lack others: what it may not ask is said too, once it may list at all.
         """
         self._api.get("/linode/instances", {"page_size": 25})
-        told: list[str] = []
-        questions: tuple[Callable[[], list[str]], ...] = (
+        return objections(
             self._writing,
             lambda: self._places(order, extras) if order.size and order.region else [],
             lambda: self._image(order) if order.image else [],
@@ -112,12 +111,6 @@ class LinodeOffers:
             lambda: [fault for name in extras.firewalls for fault in self._lacking(self._known_firewall, name)],
             lambda: self._subnet(extras.network, order.region) if extras.network.isdigit() else [],
         )
-        for question in questions:
-            try:
-                told += question()
-            except (ProviderUnreachable, Doubtful) as err:
-                told.append(f"not known, for it could not be asked: {err}")
-        return told
 
     # --- one question each ---
 

@@ -8,7 +8,9 @@ from difflib import get_close_matches
 from typing import Any
 from uuid import UUID
 
-__all__ = ["Offers", "is_uuid", "unknown"]
+from autoscaler.ports import Doubtful, ProviderUnreachable
+
+__all__ = ["Offers", "is_uuid", "objections", "unknown"]
 
 Items = Sequence[dict[str, Any]]
 
@@ -51,6 +53,20 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     if not names:
         return f"there is no {what} {name!r}, nor any other"
     return f"there is no {what} {name!r}; there are {', '.join(names[:12])}{' and more' if len(names) > 12 else ''}"
+
+
+def objections(*questions: Callable[[], list[str]]) -> list[str]:
+    """What each brings against an Order. One that cannot be asked says so, and stops no other.
+
+    A token may have some rights and lack others; for a question that is a deed, a doubt is no answer either.
+    """
+    told: list[str] = []
+    for question in questions:
+        try:
+            told += question()
+        except (ProviderUnreachable, Doubtful) as err:
+            told.append(f"not known, for it could not be asked: {err}")
+    return told
 
 
 def is_uuid(text: str) -> bool:

@@ -7,19 +7,17 @@ While an instance is installed its delete is refused for some minutes, with a st
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
 
-from autoscaler.ports import Refused
 from autoscaler.server import Leftover, Order, Price, Server, Traits
 from providerscripts.options import Options
-from providerscripts.rest.account import ACCOUNT, endpoint_fault, open_account
+from providerscripts.rest.account import ACCOUNT, open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
-from providerscripts.rest.extras import LABEL, tag_of
+from providerscripts.rest.extras import Extras, tag_of, tags_for
 from providerscripts.rest.paging import listed
-from providerscripts.servers.untold import Untold
+from providerscripts.servers.rest_provider import RestProvider
 from providerscripts.servers.vultr_answers import page_of, read_no, server_of, without_password
 from providerscripts.servers.vultr_offers import PER_PAGE, VultrOffers, read_order
 from providerscripts.site import Site
@@ -42,62 +40,19 @@ _HOURS_GPU = 730
 _GPU = "vcg"  # the type of a plan with a GPU
 
 
-class VultrProvider(Untold):
+class VultrProvider(RestProvider):
     """The instances of one account that bear our pool's tag."""
 
-    traits = TRAITS
+    traits, path, noun, key = TRAITS, "/instances", "instance", "instance"
 
     def __init__(self, api: Api, pool: str) -> None:
-        self._api, self._pool = api, pool
-        self._offers = VultrOffers(api)
-
-    def list(self, everything: bool = False) -> tuple[Server, ...]:
-        """By our tag, and each is looked at once more: a filter that were ignored would show all. See Provider."""
-        tag = {} if everything else {"tag": tag_of(self._pool)}
-        items = listed(self._api, "/instances", {"per_page": PER_PAGE, **tag}, lambda a: page_of(a, "instances"))
-        servers = tuple(self._server("GET /instances", item) for item in items)
-        return tuple(s for s in servers if everything or s.pool == self._pool)
-
-    def create(self, order: Order) -> Server:
-        """Checks, then names to ids by questions, then one POST. Labels are not unique. See Provider."""
-        extras, faults = read_order(order)
-        if faults:
-            raise Refused(f"{self._api.title}: {'; '.join(faults)}")
-        try:
-            body = self._offers.body(order, extras)
-        except Refused as err:
-            raise Refused(f"{self._api.title}: {err}") from None
-        answer = without_password(self._api.once("POST", "/instances", body))
-        try:
-            return server_of(answer["instance"], self._pool)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise self._api.unsure("POST /instances", answer) from None
-
-    def get(self, id: str) -> Server | None:
-        """See Provider."""
-        item = self._found(id)
-        return None if item is None else self._server(f"GET {_path(id)}", item)
-
-    def delete(self, id: str) -> None:
-        """See Provider."""
-        self._api.delete(_path(id))
-
-    def reboot(self, id: str) -> None:
-        """See Provider."""
-        self._api.once("POST", f"{_path(id)}/reboot")
-
-    def label(self, id: str, pool: str | None) -> None:
-        """All tags are written, as they were but for ours. See Provider."""
-        item = self._found(id)
-        if item is None:
-            raise Refused(f"{self._api.title}: there is no instance {id}")
-        others = [str(tag) for tag in item.get("tags") or () if not str(tag).startswith(f"{LABEL}:")]
-        self._api.once("PATCH", _path(id), {"tags": [*others, *([tag_of(pool)] if pool else ())]})
+        self._choice = VultrOffers(api)
+        super().__init__(api, pool, self._choice)
 
     def price(self, size: str, region: str) -> Price | None:
         """The hour's price by the vendor's rule, the month's as its cap; the same in every region."""
         del region
-        plan = next((plan for plan in self._offers.plans() if plan.get("id") == size), None)
+        plan = next((plan for plan in self._choice.plans() if plan.get("id") == size), None)
         if plan is None or plan.get("monthly_cost") is None:
             return None
         month = float(plan["monthly_cost"])
@@ -113,27 +68,23 @@ class VultrProvider(Untold):
             *self._idle("reserved-ips", "instance_id", "address"),
         )
 
-    def examine(self, order: Order) -> tuple[str, ...]:
-        """See Provider."""
-        extras, faults = read_order(order)
-        return (*faults, *self._offers.against(order, extras))
+    # --- what its vendor is like ---
 
-    # --- inside ---
+    def _items(self, everything: bool) -> Iterable[dict[str, Any]]:
+        tag = {} if everything else {"tag": tag_of(self._pool)}
+        return listed(self._api, self.path, {"per_page": PER_PAGE, **tag}, lambda a: page_of(a, "instances"))
 
-    def _found(self, id: str) -> dict[str, Any] | None:
-        answer = without_password(self._api.find(_path(id)))
-        if answer is None:
-            return None
-        item = answer.get("instance") if isinstance(answer, dict) else None
-        if not isinstance(item, dict):
-            raise self._api.odd(f"GET {_path(id)}", answer)
-        return item
+    def _read_order(self, order: Order) -> tuple[Extras, tuple[str, ...]]:
+        return read_order(order)
 
-    def _server(self, what: str, item: dict[str, Any]) -> Server:
-        try:
-            return server_of(item, self._pool)
-        except (KeyError, TypeError, ValueError):
-            raise self._api.odd(what, item) from None
+    def _server_of(self, item: dict[str, Any]) -> Server:
+        return server_of(item, self._pool)
+
+    def _shown(self, item: Any) -> Any:
+        return without_password(item)
+
+    def _label(self, id: str, item: dict[str, Any], pool: str | None) -> None:
+        self._api.once("PATCH", self._place(id), {"tags": tags_for(pool, item.get("tags"))})
 
     def _idle(self, path: str, owner: str, kind: str) -> Iterator[Leftover]:
         key = path.replace("-", "_")
@@ -146,17 +97,11 @@ class VultrProvider(Untold):
                 yield Leftover(kind, str(item["id"]), name, None if cost is None else float(cost), detail=detail)
 
 
-def _path(id: str) -> str:
-    return f"/instances/{quote(id, safe='')}"
-
-
 def open_provider(pool: str, settings: Mapping[str, object], site: Site) -> VultrProvider:
     """From deployment.yaml. DocumentFault; Unreachable without an API key."""
     title = "provider vultr"
     read = Options(title, settings, REQUIRED, OPTIONAL)
-    endpoint = read.word("endpoint", "")
-    if endpoint and (fault := endpoint_fault(endpoint)):
-        read.faults.append(fault)
+    read.endpoint()
     read.done()
     api = open_account(
         title, "vultr", settings, site, endpoint=_ENDPOINT, variable="VULTR_API_KEY", rate=_RATE, reader=read_no

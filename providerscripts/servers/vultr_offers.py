@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-from autoscaler.ports import ProviderUnreachable, Refused
+from autoscaler.ports import Refused
 from autoscaler.server import Order
 from providerscripts.rest.api import Api
 from providerscripts.rest.extras import Extras, read_extras, tag_of
 from providerscripts.rest.paging import listed
-from providerscripts.servers.offers import Offers, is_uuid, unknown
+from providerscripts.servers.offers import Offers, is_uuid, objections, unknown
 from providerscripts.servers.vultr_answers import PRIVATE, page_of
 
 __all__ = ["PER_PAGE", "VultrOffers", "read_order"]
@@ -101,8 +101,7 @@ class VultrOffers:
         A key may have some rights and lack others: what it may not ask is said too, once it may list at all.
         """
         self._api.get("/instances", {"per_page": 1})
-        told: list[str] = []
-        for question in (
+        return objections(
             self._rights,
             lambda: self._places(order) if order.size and order.region else [],
             lambda: self._against_image(order.image) if order.image else [],
@@ -113,12 +112,7 @@ class VultrOffers:
                 for one in self._lacking("firewall group", group, "firewalls", "firewall_groups", "description")
             ],
             lambda: self._against_network(extras.network, order.region),
-        ):
-            try:
-                told += question()
-            except ProviderUnreachable as err:
-                told.append(f"not known, for it could not be asked: {err}")
-        return told
+        )
 
     # --- one question each ---
 

@@ -247,10 +247,13 @@ CLOUDS: tuple[Guard, ...] = (
     Guard(
         "a filter that is ignored shows no strangers",
         "Each of a listing by tag is looked at once more, before anybody takes it for ours.",
-        "providerscripts/servers/linode.py",
-        "if everything or s.pool == self._pool)",
+        "providerscripts/servers/rest_provider.py",
+        " if everything or s.pool == self._pool)",
         ")",
-        (LINODE + "a_filter_that_is_ignored_shows_no_strangers",),
+        (
+            LINODE + "a_filter_that_is_ignored_shows_no_strangers",
+            "tests/providerscripts/servers/test_vultr.py::test_a_filter_that_is_ignored_shows_no_strangers",
+        ),
     ),
     Guard(
         "a mark before an address is removed",

@@ -35,14 +35,6 @@ INSTANCES: tuple[Guard, ...] = (
         (VULTR + "everything_an_order_says_is_posted",),
     ),
     Guard(
-        "what Vultr's filter lets through is looked at again",
-        "A filter that were ignored would show the whole account as ours.",
-        "providerscripts/servers/vultr.py",
-        "return tuple(s for s in servers if everything or s.pool == self._pool)",
-        "return servers",
-        (VULTR + "a_filter_that_is_ignored_shows_no_strangers",),
-    ),
-    Guard(
         "an operation that failed is no create",
         "Exoscale says so with a status of 200.",
         "providerscripts/servers/exoscale.py",
@@ -78,8 +70,8 @@ INSTANCES: tuple[Guard, ...] = (
         "user data is in no message",
         "Exoscale shows an instance with its user data, which may hold a secret.",
         "providerscripts/servers/exoscale.py",
-        'if key != "user-data"}',
-        "if key}",
+        'if k != "user-data"}',
+        "if k}",
         (EXOSCALE + "no_secret_is_in_any_message",),
     ),
     Guard(

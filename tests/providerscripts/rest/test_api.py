@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from autoscaler.ports import BalancerUnreachable, Doubtful, ProviderUnreachable, Refused
+from providerscripts.options import Options
 from providerscripts.rest import exchange
-from providerscripts.rest.account import endpoint_fault, open_account
+from providerscripts.rest.account import open_account
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
 from providerscripts.rest.no import No, usual, whole
@@ -297,7 +298,9 @@ def test_a_netrc_does_not_replace_the_token(api: Api, there: Vendor, tmp_path, m
 
 @pytest.mark.parametrize("endpoint", ["https://api.acme.example/v1", "http://127.0.0.1:80", "http://localhost:1"])
 def test_good_endpoints(endpoint: str) -> None:
-    assert endpoint_fault(endpoint) == ""
+    read = Options("acme", {"endpoint": endpoint}, (), ("endpoint",))
+    assert read.endpoint() == endpoint
+    assert read.faults == []
 
 
 @pytest.mark.parametrize("endpoint", [
@@ -305,4 +308,7 @@ def test_good_endpoints(endpoint: str) -> None:
     "http://127.0.0.1.example.org", "http://localhost.example.org", "https://[a", "http://127.1.example",
 ])  # fmt: skip
 def test_a_token_never_travels_in_the_clear(endpoint: str) -> None:
-    assert "https://" in endpoint_fault(endpoint)
+    read = Options("acme", {"endpoint": endpoint}, (), ("endpoint",))
+    read.endpoint()
+    assert len(read.faults) == 1
+    assert "https://" in read.faults[0]
