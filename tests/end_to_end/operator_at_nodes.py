@@ -120,6 +120,23 @@ class Operator:
             found |= json.loads(share.read_text()).get("records", {})
         return {n: r for n, r in found.items() if all or r["state"] not in ("gone", "lapsed")}
 
+    def at_home(self, patience: float = 120.0) -> None:
+        """Cycles of all nodes, until each holds its own share again: a slow machine's leases run out."""
+        until(lambda: not any("holds it" in said for said in self.all_nodes("cycle", "--once", code=None)), patience)
+
+    def dies_amid(self, node: int, patience: float = 150.0) -> set[str]:
+        """kill -9 of its cycle while it builds. What it had rented, and nobody serves yet."""
+        call, left = self.start("cycle", node=node), set[str]()
+
+        def dead() -> bool:
+            left.update(kill_amid(call, lambda: self.half_built(node)))
+            return bool(left) or call.poll() is not None
+
+        until(dead, patience)
+        out, err = call.communicate()
+        assert call.returncode == -9, f"it was done before it could be killed:\n{out}\n{err}"
+        return left
+
     def half_built(self, node: int) -> set[str]:
         """Those of a share that the Provider has made, and that are not ready yet; none while one has no id."""
         coming = {

@@ -177,14 +177,17 @@ def test_the_main_job_on_ec2_s3_and_route53(fleet: Fleet) -> None:
     assert ill not in o.sites.open_ones()
     assert o.visited() == o.addresses() == o.sites.open_ones()
 
-    # Node 2 is gone: node 1 builds for both shares.
+    # Node 2 dies for good while it builds: node 1 carries the same ones on, for both shares.
+    o.at_home()
     o.ask("6", "--yes", program="adjust-scaling")
+    left = o.dies_amid(2)
 
     def taken_over() -> bool:
         o.ask("cycle", node=1, code=None)
         return len(o.up()) == 6
 
     until(taken_over, PATIENCE)
+    assert left <= set(o.up())
     assert len({n for n in o.up() if n.startswith("ws-web-2-")}) == 3
     assert o.visited() == o.addresses()
 

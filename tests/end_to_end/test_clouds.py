@@ -20,7 +20,7 @@ from providerscripts.servers.faults import Fault
 from tests.clouds.dns import DnsFake
 from tests.clouds.fake import Fake
 from tests.clouds.sites import Sites
-from tests.end_to_end.operator_at_nodes import CHECKOUT, Operator, kill_amid, until
+from tests.end_to_end.operator_at_nodes import CHECKOUT, Operator, until
 from utilities.clock import SystemClock
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -97,19 +97,6 @@ class Fleet(Operator):
     def at_once(self, program: str, number: int, nodes: tuple[int, ...] = (1, 2)) -> None:
         for call in [self.start(str(number), node=k, program=program) for k in nodes]:
             self.ended(call)
-
-    def node_2_dies(self) -> set[str]:
-        """kill -9 of its cycle while it builds. What it had rented, and nobody serves yet."""
-        call, left = self.start("cycle", node=2), set[str]()
-
-        def dead() -> bool:
-            left.update(kill_amid(call, lambda: self.half_built(2)))
-            return bool(left) or call.poll() is not None
-
-        until(dead, PATIENCE)
-        out, err = call.communicate()
-        assert call.returncode == -9, f"it was done before it could be killed:\n{out}\n{err}"
-        return left
 
     def reach(self, number: int, nodes: tuple[int, ...] = (1, 2), patience: float = PATIENCE) -> None:
         """Crons run until so many are up and nothing else is rented."""
@@ -189,8 +176,9 @@ def test_the_main_job(fleet: Fleet) -> None:
     assert address not in cloud.sites.open_ones()
 
     # Node 2 dies for good while it builds: once its lease has run out, node 1 takes its share and finishes.
+    o.at_home()
     o.ask("6", "--yes", program="adjust-scaling")
-    half_built = o.node_2_dies()
+    half_built = o.dies_amid(2)
     nodes = (1,)
     o.reach(6, nodes, 2 * PATIENCE)  # who dies between name and post leaves a doubt, and no hurry shortens its end
     assert half_built <= set(o.up())
