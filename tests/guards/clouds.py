@@ -11,6 +11,7 @@ PAGING = "tests/providerscripts/rest/test_paging.py::test_"
 BUDGET = "tests/providerscripts/rest/test_budget.py::test_"
 TOKEN = "tests/providerscripts/rest/test_token.py::test_"
 DIGITALOCEAN = "tests/providerscripts/servers/test_digitalocean.py::test_"
+REST = "tests/providerscripts/servers/test_rest_provider.py::test_"
 LINODE = "tests/providerscripts/servers/test_linode.py::test_"
 LISTINGS = "tests/providerscripts/test_listings.py::test_"
 DNS = "tests/providerscripts/dns/test_balancer.py::test_"
@@ -250,10 +251,39 @@ CLOUDS: tuple[Guard, ...] = (
         "providerscripts/servers/rest_provider.py",
         " if everything or s.pool == self._pool)",
         ")",
-        (
-            LINODE + "a_filter_that_is_ignored_shows_no_strangers",
-            "tests/providerscripts/servers/test_vultr.py::test_a_filter_that_is_ignored_shows_no_strangers",
-        ),
+        (REST + "a_filter_that_is_ignored_shows_no_strangers",),
+    ),
+    Guard(
+        "a faulty order is never posted",
+        "What is known to be wrong is told before any request is made.",
+        "providerscripts/servers/rest_provider.py",
+        "        if faults:\n",
+        "        if False:\n",
+        (REST + "a_faulty_order_is_refused_before_any_request",),
+    ),
+    Guard(
+        "an accepted create that tells no id is a doubt",
+        "Something may be rented; a no would order it again.",
+        "providerscripts/servers/rest_provider.py",
+        '            raise self._api.unsure(f"POST {self.path}", answer) from None\n',
+        '            raise Refused("no id") from None\n',
+        (REST + "an_accepted_create_without_an_id_is_a_doubt",),
+    ),
+    Guard(
+        "what cannot be understood is not gone",
+        "None would prove the server gone, and it would be struck out while it serves.",
+        "providerscripts/servers/rest_provider.py",
+        "        if not isinstance(item, dict):\n            raise self._api.odd(",
+        "        if not isinstance(item, dict):\n            return None\n            raise self._api.odd(",
+        (REST + "what_cannot_be_understood_is_neither_gone_nor_an_empty_account",),
+    ),
+    Guard(
+        "what can be no id is not deleted",
+        "The path of an empty id is the listing's own.",
+        "providerscripts/servers/rest_provider.py",
+        "        if self._is_id(id):\n",
+        "        if True:\n",
+        (REST + "what_can_be_no_id_is_never_asked_for",),
     ),
     Guard(
         "a mark before an address is removed",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,11 +15,11 @@ from providerscripts.servers.digitalocean import DigitalOceanProvider, open_prov
 from providerscripts.servers.faults import Fault
 from providerscripts.site import Site
 from tests.clouds.digitalocean import DigitalOcean
-from tests.clouds.fake import Answer, Asked, Served
+from tests.clouds.fake import Answer, Asked
 from tests.clouds.world import world_of
 from tests.providerscripts.servers.contract import ProviderContract
 from utilities.documents import read_yaml
-from utilities.errors import DocumentFault, Unreachable
+from utilities.errors import DocumentFault
 
 ORDERED = {"image": "debian-12-x64", "size": "s-1vcpu-1gb", "region": "fra1"}
 
@@ -192,16 +191,6 @@ def test_no_server_is_ordered_once_its_firewall_is_gone(provider, fake):
     assert fake.count("create") == 1
 
 
-@pytest.mark.parametrize(
-    "fault", ["lost request", "lost answer", "rate", "auth", "quota", "sold out", "late", "twice", "never boots"]
-)
-def test_a_create_is_one_post_whatever_happens(provider, fake, fault):
-    fake.next("create", Fault(fault), 5.0)
-    with suppress(Refused, Doubtful):
-        provider.create(order())
-    assert fake.count("create") == 1
-
-
 @pytest.mark.parametrize("id", ["", 0, None, "4711", True])
 def test_an_accepted_create_without_an_id_is_a_doubt(provider, fake, id):
     shown = fake.shown
@@ -281,20 +270,6 @@ def test_a_short_page_is_no_listing(provider, fake):
     assert len(provider.list()) == 3
 
 
-def test_a_filter_that_is_ignored_shows_no_strangers(provider, fake):
-    provider.create(order())
-    stranger = Order("ws-shop-1-0001", "shop", "x", *ORDERED.values())
-    open_provider("shop", {"endpoint": fake.endpoint}, Site(fake.time)).create(stranger)
-    listed = fake.list_droplets
-
-    def ignorant(asked):
-        asked.query.pop("tag_name", None)
-        return listed(asked)
-
-    fake._table["GET", "/v2/droplets"] = Served(ignorant, "list")
-    assert [s.name for s in provider.list()] == ["ws-web-1-0001"]
-
-
 def test_everything_is_also_what_has_a_gpu(provider, fake):
     provider.create(order())
     asked = Asked("POST", "", {}, {}, {}, {}, b"", "")
@@ -322,17 +297,6 @@ def test_a_tag_that_somebody_first_wrote_with_capitals_is_ours(provider, fake):
     made = provider.create(order())
     fake.machines[made.id].tags = ["AutoScaler-Pool:Web"]
     assert provider.get(made.id).pool == "web"
-
-
-def test_what_is_no_id_of_a_droplet_is_never_asked_for(provider, fake):
-    for id in ("", "0", "-1", "1/actions", "?tag_name=autoscaler-pool:web", "²"):
-        assert provider.get(id) is None
-        provider.delete(id)
-        with pytest.raises(Refused, match="there is no Droplet"):
-            provider.reboot(id)
-        with pytest.raises(Refused, match="there is no Droplet"):
-            provider.label(id, "web")
-    assert not fake.heard
 
 
 def test_a_droplet_that_is_busy_is_not_rebooted(provider):
@@ -467,51 +431,6 @@ def test_an_empty_account_has_no_keys_to_choose_from(provider, fake):
     assert provider.leftovers() == ()
 
 
-def test_a_wrong_token_says_where_it_lies_and_never_itself(fake, monkeypatch):
-    monkeypatch.setenv("DIGITALOCEAN_TOKEN", "another-token-0123456789")
-    provider = open_provider("web", {"endpoint": fake.endpoint}, Site(fake.time))
-    for ask in (provider.list, lambda: provider.get("4711"), lambda: provider.examine(order()), provider.quota):
-        with pytest.raises(ProviderUnreachable) as err:
-            ask()
-        said = str(err.value)
-        assert "Unable to authenticate you" in said
-        assert "the credentials are those of $DIGITALOCEAN_TOKEN" in said
-        assert "another-token-0123456789" not in said
-    for do in (lambda: provider.create(order()), lambda: provider.delete("4711"), lambda: provider.reboot("4711")):
-        with pytest.raises(Refused) as refused:
-            do()
-        assert refused.value.kind == "auth"
-        assert "another-token-0123456789" not in str(refused.value)
-    assert fake.count("list") == 2  # a refusal is not asked again
-
-
-def test_an_answer_that_repeats_the_token_is_told_without_it(provider, fake):
-    fake.error = lambda _kind, _sentence="": Answer(401, {"id": "x", "message": f"who is {fake.token}?"})
-    for act in (provider.list, lambda: provider.create(order())):
-        fake.next("list", Fault.AUTH)
-        fake.next("create", Fault.AUTH)
-        with pytest.raises((ProviderUnreachable, Refused)) as err:
-            act()
-        assert "who is" in str(err.value)
-        assert fake.token not in str(err.value)
-
-
-def test_an_api_that_is_down_is_unreachable_for_every_question(provider, fake):
-    fake.deafen()
-    for ask in (
-        provider.list,
-        lambda: provider.get("4711"),
-        lambda: provider.create(order()),
-        lambda: provider.delete("4711"),
-        lambda: provider.price("s-1vcpu-1gb", "fra1"),
-        provider.quota,
-        provider.leftovers,
-        lambda: provider.examine(order()),
-    ):
-        with pytest.raises(ProviderUnreachable, match=r"provider digitalocean: .*Connection refused"):
-            ask()
-
-
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -523,12 +442,6 @@ def test_an_api_that_is_down_is_unreachable_for_every_question(provider, fake):
 def test_settings_are_read_strictly(fake, settings, why):
     with pytest.raises(DocumentFault, match=why):
         catalogue.open_provider("digitalocean", "web", settings, Site(fake.time))
-
-
-def test_without_a_token_it_is_told_where_one_belongs(fake, monkeypatch):
-    monkeypatch.delenv("DIGITALOCEAN_TOKEN")
-    with pytest.raises(Unreachable, match=r"has no token: \$DIGITALOCEAN_TOKEN is not set"):
-        catalogue.open_provider("digitalocean", "web", {}, Site(fake.time))
 
 
 def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import builtins
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -217,24 +216,6 @@ def test_a_question_before_the_create_that_fails_is_no_create(provider, fake):
         provider.create(order())
     assert fake.count("create") == 0
     provider.create(order())
-
-
-@pytest.mark.parametrize(
-    "fault", ["lost request", "lost answer", "rate", "auth", "quota", "sold out", "late", "twice", "fails late"]
-)
-def test_a_create_is_one_post_whatever_happens(provider, fake, fault):
-    fake.next("create", Fault(fault), 5.0)
-    with suppress(Refused, Doubtful):
-        provider.create(order())
-    assert fake.count("create") == 1
-
-
-def test_an_accepted_create_without_a_reference_is_a_doubt(provider, fake):
-    told = fake.operation
-    fake.operation = lambda command, machine: {**told(command, machine), "reference": {}}
-    with pytest.raises(Doubtful, match="cannot be understood"):
-        provider.create(order())
-    assert fake.made == 1
 
 
 @pytest.mark.parametrize(
@@ -476,17 +457,6 @@ def test_examine_says_what_a_key_may_not_do_or_ask(provider, fake):
     assert any("PUT /instance/00000000-0000-0000-0000-000000000000:reboot: HTTP 403" in one for one in told)
     assert any(one.startswith("not known, for it could not be asked: provider exoscale: GET /sec") for one in told)
     assert any("did you mean standard.tiny" in one for one in told)
-
-
-def test_an_api_that_is_down(provider, fake):
-    fake.deafen()
-    some = "00000000-0000-0000-0000-000000000001"
-    asked = (provider.list, provider.quota, lambda: provider.get(some), lambda: provider.create(order()))
-    for ask in (*asked, lambda: provider.delete(some), lambda: provider.reboot(some)):
-        with pytest.raises(ProviderUnreachable, match="Connection refused"):
-            ask()
-    fake.hear()
-    assert provider.list() == ()
 
 
 def test_no_credentials_and_a_wrong_entry(monkeypatch, fake, tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,12 @@ from providerscripts import catalogue
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.linode import LinodeProvider, open_provider
 from providerscripts.site import Site
-from tests.clouds.fake import Answer, Served
+from tests.clouds.fake import Answer
 from tests.clouds.linode import Linode
 from tests.clouds.world import world_of
 from tests.providerscripts.servers.contract import ProviderContract
 from utilities.documents import read_yaml
-from utilities.errors import DocumentFault, Unreachable
+from utilities.errors import DocumentFault
 
 ORDERED = {"image": "linode/debian12", "size": "g6-nanode-1", "region": "eu-central"}
 CREATE = ("POST", "/{apiVersion}/linode/instances")
@@ -208,16 +207,6 @@ def test_a_question_before_the_create_that_fails_is_no_create(provider, fake, sa
     assert fake.count("create") == 1
 
 
-@pytest.mark.parametrize(
-    "fault", ["lost request", "lost answer", "rate", "auth", "quota", "sold out", "late", "twice", "never boots"]
-)
-def test_a_create_is_one_post_whatever_happens(provider, fake, fault):
-    fake.next("create", Fault(fault), 5.0)
-    with suppress(Refused, Doubtful):
-        provider.create(order())
-    assert fake.count("create") == 1
-
-
 def test_please_try_again_is_a_doubt(provider, fake):
     fake.error = lambda _kind, _sentence="", _field="": reasons(408, "Please try again")
     fake.next("create", Fault.QUOTA)
@@ -325,20 +314,6 @@ def test_a_short_page_is_no_listing(provider, fake):
     assert len(provider.list()) == 3
 
 
-def test_a_filter_that_is_ignored_shows_no_strangers(provider, fake):
-    provider.create(order())
-    stranger = Order("ws-shop-1-0001", "shop", "x", *ORDERED.values())
-    open_provider("shop", {"endpoint": fake.endpoint}, Site(fake.time)).create(stranger)
-    listed = fake.list_instances
-
-    def ignorant(asked):
-        asked.headers = {}
-        return listed(asked)
-
-    fake._table["GET", "/{apiVersion}/linode/instances"] = Served(ignorant, "list")
-    assert [s.name for s in provider.list()] == ["ws-web-1-0001"]
-
-
 def test_a_name_that_is_taken_is_refused_by_the_vendor(provider, fake):
     provider.create(order())
     with pytest.raises(Refused, match="label: Label must be unique") as refused:
@@ -365,17 +340,6 @@ def test_a_label_leaves_other_tags_alone(provider, fake):
     provider.label(made.id, "shop")
     assert fake.machines[made.id].tags == ["blue", "autoscaler-pool:shop"]
     assert provider.get(made.id).pool == "shop"
-
-
-def test_what_is_no_id_of_an_instance_is_never_asked_for(provider, fake):
-    for id in ("", "0", "-1", "1/boot", "?page=1", "²"):
-        assert provider.get(id) is None
-        provider.delete(id)
-        with pytest.raises(Refused, match="there is no instance"):
-            provider.reboot(id)
-        with pytest.raises(Refused, match="there is no instance"):
-            provider.label(id, "web")
-    assert not fake.heard
 
 
 def test_what_a_header_tells_of_the_creates_stops_no_listing(provider, fake):
@@ -510,50 +474,6 @@ def test_an_empty_account_has_no_keys_to_choose_from(provider, fake):
     assert provider.leftovers() == ()
 
 
-def test_a_wrong_token_says_where_it_lies_and_never_itself(fake, monkeypatch):
-    monkeypatch.setenv("LINODE_TOKEN", "another-token-0123456789")
-    provider = open_provider("web", {"endpoint": fake.endpoint}, Site(fake.time))
-    for ask in (provider.list, lambda: provider.get("4711"), lambda: provider.examine(order()), provider.leftovers):
-        with pytest.raises(ProviderUnreachable) as err:
-            ask()
-        said = str(err.value)
-        assert "Invalid Token" in said
-        assert "the credentials are those of $LINODE_TOKEN" in said
-        assert "another-token-0123456789" not in said
-    for do in (lambda: provider.create(order()), lambda: provider.delete("4711"), lambda: provider.reboot("4711")):
-        with pytest.raises(Refused) as refused:
-            do()
-        assert refused.value.kind == "auth"
-        assert "another-token-0123456789" not in str(refused.value)
-    assert fake.count("list") == 2  # a refusal is not asked again
-
-
-def test_an_answer_that_repeats_the_token_is_told_without_it(provider, fake):
-    fake.error = lambda _kind, _sentence="", _field="": reasons(401, f"who is {fake.token}?")
-    for act in (provider.list, lambda: provider.create(order())):
-        fake.next("list", Fault.AUTH)
-        fake.next("create", Fault.AUTH)
-        with pytest.raises((ProviderUnreachable, Refused)) as err:
-            act()
-        assert "who is" in str(err.value)
-        assert fake.token not in str(err.value)
-
-
-def test_an_api_that_is_down_is_unreachable_for_every_question(provider, fake):
-    fake.deafen()
-    for ask in (
-        provider.list,
-        lambda: provider.get("4711"),
-        lambda: provider.create(order()),
-        lambda: provider.delete("4711"),
-        lambda: provider.price("g6-nanode-1", "eu-central"),
-        provider.leftovers,
-        lambda: provider.examine(order()),
-    ):
-        with pytest.raises(ProviderUnreachable, match=r"provider linode: .*Connection refused"):
-            ask()
-
-
 @pytest.mark.parametrize(
     ("settings", "why"),
     [
@@ -565,12 +485,6 @@ def test_an_api_that_is_down_is_unreachable_for_every_question(provider, fake):
 def test_settings_are_read_strictly(fake, settings, why):
     with pytest.raises(DocumentFault, match=why):
         catalogue.open_provider("linode", "web", settings, Site(fake.time))
-
-
-def test_without_a_token_it_is_told_where_one_belongs(fake, monkeypatch):
-    monkeypatch.delenv("LINODE_TOKEN")
-    with pytest.raises(Unreachable, match=r"has no token: \$LINODE_TOKEN is not set"):
-        catalogue.open_provider("linode", "web", {}, Site(fake.time))
 
 
 def test_the_example_is_a_good_order_at_each_of_its_offers(fake, tmp_path):

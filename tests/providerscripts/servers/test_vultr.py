@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -192,16 +191,6 @@ def test_many_creates_at_once_ask_for_a_name_once(provider, fake):
     assert (fake.calls["GET", "/os"], fake.calls["GET", "/ssh-keys"], fake.count("create")) == (1, 1, 15)
 
 
-@pytest.mark.parametrize(
-    "fault", ["lost request", "lost answer", "rate", "auth", "quota", "sold out", "late", "twice", "never boots"]
-)
-def test_a_create_is_one_post_whatever_happens(provider, fake, fault):
-    fake.next("create", Fault(fault), 5.0)
-    with suppress(Refused, Doubtful):
-        provider.create(order())
-    assert fake.count("create") == 1
-
-
 def test_an_accepted_create_without_an_id_is_a_doubt_and_tells_no_password(provider, fake):
     shown = fake.told_as
     fake.told_as = lambda machine: {**shown(machine), "id": ""}
@@ -280,21 +269,6 @@ def test_a_short_page_is_no_listing(provider, fake):
     with pytest.raises(ProviderUnreachable, match="not complete: 2 different ones on 1 pages, where 3 are told"):
         provider.list()
     assert len(provider.list()) == 3
-
-
-def test_a_filter_that_is_ignored_shows_no_strangers(provider, fake):
-    provider.create(order())
-    open_provider("shop", {"endpoint": fake.endpoint}, Site(fake.time)).create(
-        Order("ws-shop-1-0001", "shop", "x", "os:2136", "vc2-1c-1gb", "ams")
-    )
-    listed = fake.list
-
-    def ignorant(asked):
-        asked.query.pop("tag", None)
-        return listed(asked)
-
-    fake._table["GET", "/instances"] = type(fake._table["GET", "/instances"])(ignorant, "list")
-    assert [s.name for s in provider.list()] == ["ws-web-1-0001"]
 
 
 def test_gone_is_told_in_two_ways(provider, fake):
@@ -441,15 +415,6 @@ def test_a_key_that_may_only_read(provider, fake):
             deed()
         assert refused.value.kind == "auth"
     assert [s.id for s in provider.list()] == [made.id]
-
-
-def test_an_api_that_is_down(provider, fake):
-    fake.deafen()
-    for ask in (provider.list, lambda: provider.get("x"), lambda: provider.create(order()), provider.leftovers):
-        with pytest.raises(ProviderUnreachable, match="Connection refused"):
-            ask()
-    fake.hear()
-    assert provider.list() == ()
 
 
 def test_no_key_and_a_wrong_entry(monkeypatch, fake):
