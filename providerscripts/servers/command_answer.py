@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from typing import Any
 
 from autoscaler.server import Server, ServerState
@@ -52,7 +53,7 @@ def read_server(entry: object, where: str = "server") -> Server:
         id=id,
         name=_text(entry, "name", where),
         state=ServerState(state) if known else ServerState.UNKNOWN,
-        address=_text(entry, "address", where, "") or None,
+        address=_address(entry, where),
         port=_port(entry, "port", where),
         ssh_port=_port(entry, "ssh_port", where),
         pool=_text(entry, "pool", where, "") or None,
@@ -72,6 +73,17 @@ def _text(entry: Mapping[str, Any], key: str, where: str, default: str | None = 
     if not isinstance(value, str) or (not value and default is None):
         raise NotUnderstood(f"{where}: {key}: expected text, found {_short(value)}")
     return value
+
+
+def _address(entry: Mapping[str, Any], where: str) -> str | None:
+    """As the vendor writes it, so that what is compared is what was told. Balancers take addresses, no names."""
+    value = _text(entry, "address", where, "")
+    try:
+        if value:
+            ip_address(value)
+    except ValueError:
+        raise NotUnderstood(f"{where}: address: expected an IP address, found {_short(value)}") from None
+    return value or None
 
 
 def _port(entry: Mapping[str, Any], key: str, where: str) -> int | None:
