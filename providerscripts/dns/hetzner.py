@@ -1,6 +1,7 @@
 """DNS of Hetzner Cloud: sets of records (RRsets), to which one is added and from which one is removed by its value.
 
-Those two are actions at the vendor, and may still run when they answer: what is read back tells.
+Those two are actions at the vendor, and may still run when they answer: what is read back tells. While one runs the
+zone may be locked to the next, which is tried again for some seconds.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from providerscripts.dns.settings import Ttls
 from providerscripts.rest.api import Api
 from providerscripts.rest.budget import Rate
 from providerscripts.rest.paging import listed
-from providerscripts.servers.hetzner_answers import page_of, read_no
+from providerscripts.servers.hetzner_answers import is_locked, page_of, read_no
 from providerscripts.site import Site
 
 __all__ = ["DESCRIPTION", "EXTRA", "OPTIONAL", "REQUIRED", "HetznerZone", "build"]
@@ -28,6 +29,7 @@ EXTRA = ""
 _ENDPOINT = "https://api.hetzner.cloud/v1"
 _RATE = Rate(3600, 3600.0, "RateLimit-Limit", "RateLimit-Remaining")  # the project's, shared with its servers
 _TTLS = Ttls(least=60)  # the official description
+_PAUSES = (0.2, 0.4, 0.8, 1.6)  # seconds that another action may take, and more
 _PER_PAGE = 50
 _PER_PAGE_SETS = 100
 
@@ -65,12 +67,22 @@ class HetznerZone:
 
     def _done(self, entry: Entry, verb: str, body: dict[str, Any]) -> None:
         path = f"{self._path}/rrsets/{quote(entry.name, safe='@')}/{entry.type}/actions/{verb}"
-        answer = self._api.once("POST", path, body)
+        answer = self._once(path, body)
         action = answer.get("action") if isinstance(answer, dict) else None
         if not isinstance(action, dict):
             raise self._api.unsure(f"POST {path}", answer)
         if action.get("status") == "error":
             raise Refused(f"{self._api.title}: POST {path}: the action failed: {action.get('error')}")
+
+    def _once(self, path: str, body: dict[str, Any]) -> Any:
+        for pause in _PAUSES:
+            try:
+                return self._api.once("POST", path, body)
+            except Refused as no:
+                if not is_locked(no):
+                    raise
+            self._api.wait(pause)
+        return self._api.once("POST", path, body)
 
     def _know(self) -> None:
         answer = self._api.find(self._path)

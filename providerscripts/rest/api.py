@@ -144,6 +144,10 @@ class Api:
             raise self._doubtful(f"{self._strange(what, answer)}; it may have been done")
         return answer
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass, by the account's clock: between a no that passes and the next try of whoever knows it."""
+        self._clock.sleep(seconds)
+
     # --- answers that say too little ---
 
     def odd(self, what: str, body: Any) -> Unreachable:

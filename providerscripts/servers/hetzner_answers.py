@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from autoscaler.ports import Refused
 from autoscaler.server import Server, ServerState
 from providerscripts.rest.extras import LABEL
 from providerscripts.rest.no import No, kind_of, whole
 from providerscripts.rest.paging import Page, items_of
 from utilities.instant import from_text
 
-__all__ = ["PRIVATE", "is_id", "page_of", "read_no", "server_of", "without_password"]
+__all__ = ["PRIVATE", "is_id", "is_locked", "page_of", "read_no", "server_of", "without_password"]
 
 #: A label of ours: this server serves at its private address. A listing knows nothing of the order.
 PRIVATE = "autoscaler-address"
@@ -47,6 +48,7 @@ _KINDS = {
     "not_found": "invalid",
     "protected": "invalid",
 }
+_LOCKED = ("(locked)", "(resource_locked)", "(conflict)")
 _LARGEST = 9007199254740991  # of an id, says the official description
 
 
@@ -96,6 +98,11 @@ def without_password(answer: Any) -> Any:
     if isinstance(answer, dict):
         answer.pop("root_password", None)
     return answer
+
+
+def is_locked(no: Refused) -> bool:
+    """Is another action at work there, perhaps our own last one? Nothing was done, and it passes in seconds."""
+    return no.kind == "rate" and any(code in str(no) for code in _LOCKED)
 
 
 def read_no(status: int, body: Any) -> No:

@@ -11,7 +11,13 @@ from tests.clouds.hetzner import _STATUS
 
 
 class HetznerDns(DnsFake):
-    """A set has one TTL, and TXT is in quotes. Actions are told as running, though they are done."""
+    """A set has one TTL, and TXT is in quotes. Actions are told as running, though they are done; for so many seconds
+
+    the zone is locked to others.
+    """
+
+    action_seconds = 0.0
+    free_at = 0.0
 
     vendor = "hetzner"
     base = "/v1"
@@ -53,6 +59,7 @@ class HetznerDns(DnsFake):
 
     def add(self, asked: Asked) -> Answer:
         self.known(asked.path["id_or_name"])
+        self._locked()
         name, type = asked.path["rr_name"], asked.path["rr_type"]
         there = [row for row in self.rows if _set(row) == (name, type)]
         ttl = asked.body.get("ttl")
@@ -65,6 +72,7 @@ class HetznerDns(DnsFake):
 
     def remove(self, asked: Asked) -> Answer:
         self.known(asked.path["id_or_name"])
+        self._locked()
         name, type = asked.path["rr_name"], asked.path["rr_type"]
         there = [row for row in self.rows if _set(row) == (name, type)]
         for record in asked.body["records"]:
@@ -90,7 +98,13 @@ class HetznerDns(DnsFake):
             "authoritative_nameservers": servers,
         }
 
+    def _locked(self) -> None:
+        """Refusal, while an action runs."""
+        if self.now() < self.free_at:
+            raise Refusal(self.error("locked"))
+
     def _action(self, command: str) -> Answer:
+        self.free_at = self.now() + self.action_seconds
         action = {
             "id": next(self._serials),
             "command": command,

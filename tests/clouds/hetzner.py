@@ -38,6 +38,7 @@ _STATUS = {
     "sold out": (412, "resource_unavailable", "error during placement"),  # as reported in jenkinsci's plugin, 2022
     "rate": (429, "rate_limit_exceeded", "limit of 3600 requests per hour reached"),
     "invalid": (422, "invalid_input", "invalid input"),
+    "locked": (423, "locked", "the item you are trying to access is locked (there is already an Action running)"),
     "missing": (404, "not_found", "server not found"),
     "taken": (409, "uniqueness_error", "server name is already used"),
     "broken": (503, "unavailable", "Service Unavailable"),

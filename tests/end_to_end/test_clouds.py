@@ -136,6 +136,8 @@ def fleet(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fleet]:
             sites,
         )
         prepared(vendor, cloud.servers)
+        if vendor == "hetzner":
+            cloud.dns.action_seconds = 0.3
         cloud.servers.boot_seconds = 1.0
         cloud.servers.delete_seconds = 0.5
         cloud.servers.addresses = iter(sites.lease, None)

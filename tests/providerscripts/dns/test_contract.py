@@ -360,6 +360,25 @@ def test_exoscales_operation_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert dns.fake.rows == []
 
 
+def test_hetzners_zone_is_locked_while_an_action_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Address and claim are two of them: the second one waits for the first, each time."""
+    with opened("hetzner", monkeypatch, tmp_path) as dns:
+        dns.fake.action_seconds = 1.0
+        balancer = dns.balancer()
+        for member in (A, B):
+            balancer.admit(member)
+        assert sorted(m.name for m in balancer.admitted()) == [A.name, B.name]
+        assert balancer.withdraw(A.name)
+        assert (dns.fake.told(), len(dns.claims)) == (["192.0.2.2"], 1)
+        dns.fake.action_seconds = 60.0
+        with pytest.raises(Refused, match="locked"):  # somebody else's, and a long one: told, for the next Round
+            balancer.admit(A)
+        dns.fake.time.sleep(60)
+        dns.fake.action_seconds = 0.0
+        balancer.admit(A)
+        assert len(balancer.admitted()) == 2
+
+
 def test_hetzners_set_keeps_its_ttl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A set has one TTL: another would be refused."""
     with opened("hetzner", monkeypatch, tmp_path) as dns:
