@@ -32,8 +32,11 @@ def open_balancer(
     variable: str,
     rate: Rate,
     reader: Reader,
+    apart: bool = False,
 ) -> DnsBalancer:
-    """The Balancer of this vendor's `zone`. `rate` is of the account, whose servers count into it, too.
+    """The Balancer of this vendor's `zone`. `rate` is of the account, whose servers count into it, too; `apart` as
+
+    Budget says.
 
     DocumentFault with all faults; Unreachable without a token.
     """
@@ -47,6 +50,7 @@ def open_balancer(
         endpoint=endpoint,
         variable=variable,
         rate=rate,
+        apart=apart,
         reader=reader,
         unreachable=BalancerUnreachable,
         doubtful=BalancerUnreachable,

@@ -90,5 +90,6 @@ def build(options: Mapping[str, object], site: Site | None = None) -> DnsBalance
         endpoint=_ENDPOINT,
         variable="LINODE_TOKEN",
         rate=_RATE,
+        apart=True,
         reader=read_no,
     )

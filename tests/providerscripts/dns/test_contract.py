@@ -360,6 +360,20 @@ def test_exoscales_operation_that_fails(monkeypatch: pytest.MonkeyPatch, tmp_pat
         assert dns.fake.rows == []
 
 
+def test_at_linode_too_many_writes_stop_no_reading(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The vendor counts each kind of request for itself, and the servers' listings are the same account's."""
+    with opened("linode", monkeypatch, tmp_path) as dns:
+        balancer = dns.balancer()
+        balancer.admit(A)
+        dns.fake.retry_after = 60
+        dns.fake.next("add", Fault.RATE)
+        for _ in range(2):  # the vendor's no; and ours, until its time has come
+            with pytest.raises(Refused) as refused:
+                balancer.admit(B)
+            assert refused.value.kind == "rate"
+            assert [m.name for m in balancer.admitted()] == [A.name]
+
+
 def test_hetzners_zone_is_locked_while_an_action_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Address and claim are two of them: the second one waits for the first, each time."""
     with opened("hetzner", monkeypatch, tmp_path) as dns:
