@@ -55,6 +55,12 @@ class Prices:
         untold = {*self.untold, *(o.key for o, price in found.items() if price is None)} - prices.keys()
         return Prices(self.provider, self.billing, prices, tuple(sorted(untold)), self.version)
 
+    def over(self, older: Prices) -> Prices:
+        """The same, and of the older ones what these do not tell."""
+        prices = {k: p for k, p in older.prices.items() if k not in self.untold} | dict(self.prices)
+        untold = ({*older.untold} - prices.keys()) | {*self.untold}
+        return Prices(self.provider, self.billing, prices, tuple(sorted(untold)), self.version)
+
 
 def read_prices(body: bytes, where: str) -> Prices:
     """The document read strictly; DocumentFault when it is not one of ours, or newer than we understand."""

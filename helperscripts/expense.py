@@ -84,15 +84,20 @@ def stored_prices(store: Store, deployment: Deployment) -> tuple[Prices | None, 
 
 
 def ask_prices(provider: Provider, prices: Prices, offers: Sequence[Offer]) -> tuple[Prices, str]:
-    """With what it lacks of these asked for, and why the asking ended early."""
+    """With what it lacks of these asked for, and the first trouble. One that cannot be told stops no other; two in a
+
+    row end the asking, for then it is the provider that does not answer.
+    """
     found: dict[Offer, Any] = {}
-    trouble = ""
+    trouble, missed = "", 0
     for offer in prices.lacks(offers):
         try:
             found[offer] = provider.price(offer.size, offer.region)
+            missed = 0
         except Trouble as err:
-            trouble = f"the price of {offer} cannot be told: {err}"
-            break
+            trouble, missed = trouble or f"the price of {offer} cannot be told: {err}", missed + 1
+            if missed > 1:
+                break
     return prices.told(found), trouble
 
 

@@ -59,6 +59,7 @@ def _kept(ask: Ask, deployment: Deployment) -> str:
     provider = wiring.provider(ask.settings, deployment)
     blank = Prices(deployment.provider.name, provider.traits.billing, version=version())
     prices, trouble = ask_prices(provider, stored if stored is not None and fresh else blank, offers)
-    if prices.prices and not trouble:  # half a list would hide the older, whole one for a day
-        store.put(KEY, prices.body())
-    return f"the prices could not be kept, tried again tomorrow: {trouble}" if trouble else ""
+    if prices.prices:
+        # What could not be asked for keeps its older price: half a list would hide the whole one for a day.
+        store.put(KEY, (prices.over(stored) if trouble and stored is not None else prices).body())
+    return f"not all prices could be kept, tried again tomorrow: {trouble}" if trouble else ""

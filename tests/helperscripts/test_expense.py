@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from autoscaler.money import KEY, Cost, Prices, read_prices
 from autoscaler.ports import ProviderUnreachable
 from autoscaler.server import Price
 from helperscripts.expense import Expense
+from helperscripts.pricing import DAY
 from providerscripts.servers.memory import MemoryProvider
 from tests.helperscripts.desk import Desk
 
@@ -84,7 +87,7 @@ def test_what_the_provider_does_not_say_now_is_a_note_and_no_failure(desk: Desk,
     assert desk("plan").code == 0
     assert desk("cycle", "--once").code == 0
     assert desk.store.get(KEY) is None
-    assert "the prices could not be kept" in (desk.state / "log" / "web-1-cycle.log").read_text()
+    assert "not all prices could be kept" in (desk.state / "log" / "web-1-cycle.log").read_text()
 
 
 def test_a_cycles_aftermath_keeps_prices_once_a_day(
@@ -111,6 +114,35 @@ def forgetting(desk: Desk) -> Callable[[], None]:
             mark.unlink()
 
     return forget
+
+
+def test_one_price_that_cannot_be_told_hides_no_other(
+    desk: Desk, priced: Priced, forgetting: Callable[[], None]
+) -> None:
+    priced.told["small"] = ProviderUnreachable("HTTP 503")
+    assert desk("cycle", "--once").code == 0
+    assert kept(desk).prices == {"large@fsn": Price(0.02, "EUR", 12.0)}
+    log = (desk.state / "log" / "web-1-cycle.log").read_text()
+    assert "the price of small in fsn cannot be told: HTTP 503" in log
+    priced.told["small"] = Price(0.01, "EUR")
+    forgetting()  # the next day, or another node
+    assert desk("cycle", "--once").code == 0
+    assert kept(desk).prices == {"small@fsn": Price(0.01, "EUR"), "large@fsn": Price(0.02, "EUR", 12.0)}
+    # A day later: what cannot be asked for keeps its price, what is told anew has the new one.
+    old = time.time() - DAY - 60
+    os.utime(desk.folder / "store" / KEY, (old, old))
+    forgetting()
+    priced.told |= {"small": ProviderUnreachable("HTTP 503"), "large": Price(0.03, "EUR")}
+    assert desk("cycle", "--once").code == 0
+    assert kept(desk).prices == {"small@fsn": Price(0.01, "EUR"), "large@fsn": Price(0.03, "EUR")}
+
+
+def test_a_provider_that_is_down_is_not_asked_for_each(desk: Desk, priced: Priced) -> None:
+    offers = "".join(f"{{size: s{n}}}, " for n in range(5))
+    desk.deployment(f"mode: production\nserver: {{size: small, region: fsn, fallbacks: [{offers}]}}\n")
+    priced.told = {size: ProviderUnreachable("HTTP 503") for size in ("small", *(f"s{n}" for n in range(5)))}
+    assert desk("cycle", "--once").code == 0
+    assert [size for size, _ in priced.asked] == ["small", "s0"]
 
 
 def test_status_tells_what_the_records_cost_and_how_old_the_prices_are(desk: Desk, priced: Priced) -> None:
