@@ -40,13 +40,23 @@ def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list
     shares = {s.share: s for s in read_shares(store)}
     if strange := elsewhere(shares.values(), tenancy_of(deployment, provider.traits)):
         yield Check("provider", Found.BAD, strange, 3)
-    lists = False
+    lists, said = False, dict[str, str]()
     for what, told in looks(provider, deployment, store):
         found = list(tried(what, partial(checks_of, what, told)))
         lists = lists or any((one.what, one.found) == ("provider", Found.OK) for one in found)
-        yield from found
+        yield from _once(what, found, said)
     if lists and not strange:  # who may not list is asked nothing more
         yield from tried("pool", partial(_pool, provider, deployment, shares))
+
+
+def _once(what: str, found: list[Check], said: dict[str, str]) -> Iterator[Check]:
+    """Without the faults `said` of an earlier one: a token that may not write may write no fallback either."""
+    again = [one for one in found if one.found is not Found.OK and one.told in said]
+    yield from (one for one in found if one not in again)
+    if again:
+        worst = max(again, key=lambda one: one.code)
+        yield Check(what, worst.found, f"the same as of {said[worst.told]}", worst.code)
+    said.update({one.told: what for one in found} | said)
 
 
 def _pool(provider: Provider, deployment: Deployment, shares: Mapping[int, Share]) -> Iterator[Check]:

@@ -55,6 +55,20 @@ def test_what_the_provider_says_against_an_order_is_told_sentence_by_sentence(
     assert rig.provider.creates.total() == 3  # nothing is made
 
 
+def test_one_fault_of_a_token_is_told_once(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = {**rig.deployment.server, "fallbacks": [{"size": "big"}, {"size": "smal"}]}
+    rig.deployment = replace(rig.deployment, server=spec)
+    no = "PUT /servers/1: HTTP 403, only GET requests are allowed"
+    monkeypatch.setattr(
+        rig.provider, "examine", lambda order: (no, "there is no size smal") if order.size == "smal" else (no,)
+    )
+    assert told("server", "fallback 1", "fallback 2") == [
+        ("bad", no), ("bad", "the same as of server"),
+        ("bad", "there is no size smal"), ("bad", "the same as of server"),
+    ]  # fmt: skip
+    assert call("doctor").code == 3
+
+
 def test_each_fallback_is_examined_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     spec = {**rig.deployment.server, "ssh_keys": ["ops"], "fallbacks": [{"size": "big"}, {"region": "nbg"}]}
     rig.deployment = replace(rig.deployment, server=spec)
