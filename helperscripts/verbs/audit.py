@@ -100,13 +100,14 @@ def _plain(stock: Stock, sentence: str) -> dict[str, Any]:
 
 
 def _sentence(stock: Stock) -> str:
-    """All in one: how many of what, and what they cost."""
-    partly = " in what could be read" if stock.reasons else ""
+    """All in one: what is not known, how many of what are found, and what they cost."""
+    unread = "What is rented is not known" if stock.seen.servers is None else "Not all is known"
+    partly = f"{unread}; in what could be read " if stock.reasons else ""
     if not stock.found:
-        return f"Nothing is found{partly}{_well(stock)}"
+        return f"{partly}{'nothing' if partly else 'Nothing'} is found{_well(stock)}"
     kinds = Counter(one.kind for one in stock.found)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
-    return f"{len(stock.found)} found{partly}: {told}; {_costs(stock)}"
+    return f"{partly}{len(stock.found)} found: {told}; {_costs(stock)}"
 
 
 def _well(stock: Stock) -> str:
