@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,10 +11,11 @@ from utilities.instant import to_seconds
 
 if TYPE_CHECKING:
     from autoscaler.fleet import Inputs
+    from autoscaler.outcome import Done
     from autoscaler.plan import Plan
     from autoscaler.share import Share
 
-__all__ = ["Bound", "bounds_of", "brake_of", "wish_of"]
+__all__ = ["Bound", "bounds_of", "brake_of", "refused_of", "wish_of"]
 
 _WISHES = (
     ("limit", re.compile(r"^\d+ asked, M(AX|IN)_WEBSERVERS \d+ binds")),
@@ -41,7 +42,7 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class Bound:
-    """`word` for programs, one of the words above, brake, coming, reboot, or "other"; `told` for people."""
+    """`word` for programs, one of the words above, provider, brake, coming, reboot, or "other"; `told` for people."""
 
     word: str
     told: str
@@ -85,6 +86,19 @@ def brake_of(share: Share | None) -> tuple[Bound, ...]:
         return ()
     told = f"{brake.failing} of {brake.of} fail at once since {to_seconds(brake.since)}: judgement is withheld"
     return (Bound("brake", f"{told}; {brake.cause}" if brake.cause else told),)
+
+
+def refused_of(done: Iterable[Done]) -> tuple[Bound, ...]:
+    """What the Provider refused to build, in its own words; the next Cycle asks again."""
+    from autoscaler.outcome import Outcome
+    from autoscaler.plan import Kind
+
+    creates = [each for each in done if each.step.kind is Kind.CREATE]
+    refused = [each for each in creates if each.outcome is Outcome.REFUSED]
+    if not refused:
+        return ()
+    told = f"the provider refused {len(refused)} of {len(creates)} orders, the last one with: {refused[-1].detail}"
+    return (Bound("provider", told),)
 
 
 def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:

@@ -103,6 +103,17 @@ def test_a_share_that_was_taken_over_says_since_when_and_why(rig: Rig) -> None:
     assert call("history", "--verify", "--json", "--kind", "lease").json["agrees"] >= 1
 
 
+def test_an_order_that_was_refused_is_what_bound_it(rig: Rig) -> None:
+    rig.provider.next("create", Fault.AUTH)
+    rig.want(6)
+    rig.cycle(1, once=True)
+    said = told("share", "1")
+    assert "bound by provider: the provider refused 1 of 1 orders, the last one with: create: these" in said
+    assert "nothing but the number itself" not in said
+    [bound] = explain("share", "1", "--json").json["shares"][0]["decision"]["bound"]
+    assert bound["word"] == "provider"
+
+
 def test_a_webserver_nobody_could_build_is_explained_by_what_bound_it(rig: Rig) -> None:
     rig.store.put(SWITCH, Switch(frozenset({Kind.ALL}), "bob", "maintenance").body())
     rig.want(6)
