@@ -35,10 +35,14 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True)
 class Adapter:
-    """An adapter by its name in the Catalogue, with the options that are its own."""
+    """An adapter by its name in the Catalogue, with the options that are its own.
+
+    `lines`: where each stands, with "name" for the whole.
+    """
 
     name: str
     options: Mapping[str, object] = field(default_factory=dict)
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -188,7 +192,7 @@ def _adapter(section: Section) -> Adapter:
     name = section.text("name", "")
     if not name:
         section.fault("name", f"`{section.title}` needs a name, as in `name: local`")
-    return Adapter(name, section.rest())
+    return Adapter(name, section.rest(), section.lines())
 
 
 def _rules(section: Section) -> Rules:

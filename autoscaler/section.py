@@ -204,6 +204,10 @@ class Section:
             return []
         return [Section(self._document, (*self._path, key, i), self._faults) for i in range(len(value))]
 
+    def lines(self) -> dict[str, int]:
+        """Of each key, where it stands."""
+        return {str(key): self._document.line(*self._path, key) for key in self._values}
+
     def rest(self) -> dict[str, object]:
         """All keys not read so far."""
         out = {str(k): v for k, v in self._values.items() if k not in self._read}

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from helperscripts.settings import Settings
-from utilities.errors import AskerErred, DocumentFault, Unreachable
+from utilities.errors import AskerErred, DocumentFault, Fault, Unreachable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from autoscaler.book import StoreClock
-    from autoscaler.deployment import Deployment
+    from autoscaler.deployment import Adapter, Deployment
     from autoscaler.node import Node
     from autoscaler.ports import Balancer, Clock, Machine, Prober, Provider, Store
     from autoscaler.world import World
@@ -41,6 +44,8 @@ __all__ = [
     "with_user_data",
     "world",
 ]
+
+_OPTION = re.compile(r"(?:unknown option )?'?([\w-]+)")  # what an adapter's fault begins with
 
 
 def clock() -> Clock:
@@ -191,7 +196,8 @@ def provider(settings: Settings, deployment: Deployment) -> Provider:
     from providerscripts.fence import FencedProvider
 
     named = deployment.provider
-    opened = catalogue.open_provider(named.name, deployment.pool, named.options, _site(settings))
+    with _located(named):
+        opened = catalogue.open_provider(named.name, deployment.pool, named.options, _site(settings))
     return FencedProvider(named.name, opened)
 
 
@@ -200,8 +206,10 @@ def balancers(settings: Settings, deployment: Deployment) -> tuple[Balancer, ...
     from providerscripts import catalogue
     from providerscripts.fence import FencedBalancer
 
-    site = _site(settings)
-    built = [(b.name, catalogue.build_balancer(b.name, b.options, site)) for b in deployment.balancers]
+    site, built = _site(settings), []
+    for named in deployment.balancers:
+        with _located(named):
+            built.append((named.name, catalogue.build_balancer(named.name, named.options, site)))
     names = Counter(str(balancer.name) for _, balancer in built)
     seen: Counter[str] = Counter()
     out = []
@@ -213,6 +221,23 @@ def balancers(settings: Settings, deployment: Deployment) -> tuple[Balancer, ...
             name += f" {seen[name]}" if seen[name] > 1 else ""
         out.append(FencedBalancer(balancer, name, clock()))
     return tuple(out)
+
+
+@contextmanager
+def _located(named: Adapter) -> Iterator[None]:
+    """A fault in one of its options is told with the line where that stands in the Deployment."""
+    try:
+        yield
+    except DocumentFault as fault:
+        from autoscaler.deployment import KEY
+
+        if not named.lines:
+            raise
+        whole, faults = named.lines.get("name", 0), []
+        for line, sentence in fault.faults:
+            key = found[1] if (found := _OPTION.match(sentence)) else ""
+            faults.append(Fault(line or named.lines.get(key, whole), sentence))
+        raise DocumentFault(fault.where if fault.where == KEY else f"{KEY}, {fault.where}", faults) from None
 
 
 def _site(settings: Settings) -> Site:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
@@ -29,7 +30,9 @@ class Options:
                 told = "a secret does not belong here, where all read it"
                 self.faults.append(f"{key}: {told}: name its place with {key}_file or {key}_env")
             else:
-                self.faults.append(f"unknown option {key!r}; known are {', '.join(sorted(known))}")
+                near = get_close_matches(key, known, 1)
+                hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
+                self.faults.append(f"unknown option {key!r}; {hint}")
         for key in required:
             if given.get(key) is None:
                 self.faults.append(f"{key!r} is missing")

@@ -193,7 +193,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     ("provider", "code", "sentence"),
     [
         ("{name: digitalozean, token: x}", 3, r"there is no provider 'digitalozean'; did you mean digitalocean\?"),
-        ("{name: local}", 3, "provider local: directory: expected the path of a folder"),
+        ("{name: local}", 3, "provider local: line 2: directory: expected the path of a folder"),
         ("{name: memory, colour: 3}", 3, "unknown setting 'colour'"),
         ("{name: docker}", 4, r"docker needs the package docker\b.*: pip install 'autoscaler-toolkit\[docker\]'"),
     ],

@@ -14,7 +14,14 @@ from helperscripts.check import Found
 from helperscripts.settings import Settings
 from helperscripts.suppliers import balancer_checks
 from providerscripts.servers.faults import Fault
+from tests.helperscripts.desk import Desk
 from tests.providerscripts.dns.vendors import opened
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.setenv("AUTOSCALER_NODE", "1")
+    return Desk(tmp_path, monkeypatch)
 
 
 def asked(state: Path, *adapters: Adapter) -> list[tuple[Found, str, int]]:
@@ -38,3 +45,20 @@ def test_a_dns_token_that_only_reads_is_told(monkeypatch: pytest.MonkeyPatch, tm
 def test_a_balancer_that_cannot_say_is_fine(tmp_path: Path) -> None:
     hosts = Adapter("hosts", {"path": str(tmp_path / "hosts")})
     assert [found for found, *_ in asked(tmp_path, hosts)] == [Found.OK]
+
+
+def test_a_misspelt_setting_is_told_with_its_line_and_the_nearest(desk: Desk) -> None:
+    desk.store.put(
+        "deployment.yaml",
+        b"pool: web\nprovider:\n  name: hetzner\n  token_evn: HCLOUD_TOKEN\n"
+        b"server: {image: debian-12, size: cx22, region: fsn1}\n"
+        b"balancers:\n  - name: hosts\n    path: /etc/hosts\n"
+        b"  - name: hetzner\n    zone: example.com\n    recrod: www\n",
+    )
+    checks = {(c["what"], c["told"]) for c in desk("doctor", "--json").json["checks"] if c["found"] == "bad"}
+    provider, balancer = "deployment.yaml, provider hetzner: line", "deployment.yaml, balancer hetzner: line"
+    assert {
+        ("provider", f"{provider} 4: unknown option 'token_evn'; did you mean token_env?"),
+        ("balancers", f"{balancer} 11: unknown option 'recrod'; did you mean record?"),
+        ("balancers", f"{balancer} 9: 'record' is missing"),
+    } <= checks
