@@ -52,10 +52,13 @@ def disbelieved(inputs: Inputs) -> frozenset[str]:
     """Ids that answered 404 and are not taken for gone: too many that serve would vanish at once.
 
     A token of another project lists nothing and knows no id, and both are complete answers. The measure is the
-    brake's: more than that part. Those that do not serve the Round finds failing, and then it is believed.
+    brake's: more than that part. Those that do not serve the Round finds failing, and then it is believed; and at
+    once of one whose address another server has by now, for that one is what the Round hears there.
     """
-    serving = [r.id for r in inputs.fleet.mine.records.values() if r.state is State.UP and not r.strikes]
-    vanished = frozenset(i for i in serving if i is not None and i in inputs.fleet.absent)
+    serving = [r for r in inputs.fleet.mine.records.values() if r.state is State.UP and not r.strikes]
+    lost = [r for r in serving if r.id is not None and r.id in inputs.fleet.absent]
+    others = {(s.address, s.port) for s in inputs.fleet.servers}  # none of them is one of the lost
+    vanished = frozenset(r.id for r in lost if r.id is not None and (r.address, r.port) not in others)
     if len(vanished) > len(serving) * inputs.rules.brake:
         return vanished
     return frozenset()

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from utilities.instant import to_seconds
+from utilities.instant import Instant, to_seconds
 
 if TYPE_CHECKING:
     from autoscaler.fleet import Inputs
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autoscaler.plan import Plan
     from autoscaler.share import Share
 
-__all__ = ["Bound", "bounds_of", "brake_of", "refused_of", "wish_of"]
+__all__ = ["Bound", "bounds_of", "brake_of", "next_try", "refused_of", "wish_of"]
 
 _WISHES = (
     ("limit", re.compile(r"^\d+ asked, M(AX|IN)_WEBSERVERS \d+ binds")),
@@ -89,7 +89,7 @@ def brake_of(share: Share | None) -> tuple[Bound, ...]:
 
 
 def refused_of(done: Iterable[Done]) -> tuple[Bound, ...]:
-    """What the Provider refused to build, in its own words; the next Cycle asks again."""
+    """What was not built though it was decided, in the words of who refused it."""
     from autoscaler.outcome import Outcome
     from autoscaler.plan import Kind
 
@@ -97,8 +97,25 @@ def refused_of(done: Iterable[Done]) -> tuple[Bound, ...]:
     refused = [each for each in creates if each.outcome is Outcome.REFUSED]
     if not refused:
         return ()
-    told = f"the provider refused {len(refused)} of {len(creates)} orders, the last one with: {refused[-1].detail}"
-    return (Bound("provider", told),)
+    # What was held back here never was an order; what was asked tells more.
+    said = [(next((w for w, p in _NOTES if p.search(each.detail)), "provider"), each.detail) for each in refused]
+    word, why = next((one for one in reversed(said) if one[0] == "provider"), said[-1])
+    who = "at the provider " if word == "provider" else ""
+    return (Bound(word, f"{len(refused)} of {len(creates)} orders came to nothing {who}({why})"),)
+
+
+def next_try(inputs: Inputs, share: Share | None, at: Instant) -> str:
+    """When something is ordered again, as the share knows it now."""
+    from autoscaler.offer import none_left
+
+    if share is None:
+        return ""
+    wait = [held] if (held := none_left(inputs.offers, share.shunned, at)) else []
+    opened = share.breaker.opened
+    until = Instant(opened + inputs.rules.breaker_wait) if opened is not None else at
+    if until > at:
+        wait.append(f"{share.breaker.fails} builds in a row came to nothing: one is tried after {to_seconds(until)}")
+    return f"next try: {'; '.join(wait) or 'the next cycle'}"
 
 
 def _shown(inputs: Inputs, plan: Plan) -> Iterator[Bound]:

@@ -10,7 +10,7 @@ from autoscaler.node import Heartbeat
 from autoscaler.outcome import Done, Outcome
 from autoscaler.share import Share
 from autoscaler.webserver import COMING
-from helperscripts.bounds import Bound, bounds_of, brake_of, refused_of, wish_of
+from helperscripts.bounds import Bound, bounds_of, brake_of, next_try, refused_of, wish_of
 from helperscripts.decisions import Decision
 from helperscripts.hands import Hands, Times, hands_of
 from helperscripts.journal_lines import printable
@@ -167,7 +167,10 @@ class Explanation:
         last = self.seen.last.get(number)
         if last is None:
             return ()
-        found = (*bounds_of(last.inputs, last.plan), *refused_of(last.done))
+        refused = refused_of(last.done)
+        if self.now is not None and (when := next_try(last.inputs, self.document(number), self.at)):
+            refused = tuple(Bound(b.word, f"{b.told}; {when}") for b in refused)
+        found = (*bounds_of(last.inputs, last.plan), *refused)
         if self.now is not None:
             found = (*(b for b in found if b.word != "brake"), *brake_of(self.document(number)))
         if last.noted.entry.get("mode") == "observe":

@@ -31,6 +31,7 @@ class Stock:
     found: tuple[Finding, ...]
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    blind: str = ""  # of the reasons, why what is rented is not known
 
     @property
     def months(self) -> dict[str, float]:
@@ -54,10 +55,11 @@ def take_stock(
     reading = _Reading(provider)
     time = StoreClock(clock)
     servers = reading.tried("the provider's servers", provider.list)
+    blind = reading.reasons[-1] if servers is None else ""
     shares, whole = _shares(store, time, reading)
     if told := elsewhere(shares, tenancy_of(deployment, provider.traits)):
-        reading.reasons.append(f"deployment.yaml: {told}")
-        servers = None
+        blind, servers = f"deployment.yaml: {told}", None
+        reading.reasons.append(blind)
     left = reading.tried("what is left over at the provider", provider.leftovers)
     admitted: dict[str, tuple[Member, ...]] = {}
     for balancer in balancers:
@@ -68,9 +70,8 @@ def take_stock(
     seen = Seen(time.now(), deployment, provider.traits, shares, whole, servers, answers, left, admitted)
     found = (*findings(seen), *entries(seen))
     prices = {one.rent: reading.price(*one.rent) for one in found if one.rent is not None}
-    return Stock(
-        seen, tuple(priced(one, prices) for one in found), tuple(reading.reasons), tuple(dict.fromkeys(reading.notes))
-    )
+    costed = tuple(priced(one, prices) for one in found)
+    return Stock(seen, costed, tuple(reading.reasons), tuple(dict.fromkeys(reading.notes)), blind)
 
 
 class _Reading:

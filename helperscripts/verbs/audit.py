@@ -75,7 +75,7 @@ def _look(ask: Ask, check: bool) -> int:
     ask.answer(_plain(stock, sentence))
     if check:
         word = "UNKNOWN" if stock.reasons else "WARNING" if stock.found else "OK"
-        ask.say(f"{word}: {'; '.join([sentence, *stock.reasons])}")
+        ask.say(f"{word}: {'; '.join([sentence, *_others(stock)])}")
         return 3 if stock.reasons else int(bool(stock.found))
     ask.say(*(_screen(stock, sentence) if ask.terminal else _lines(stock, sentence)))
     return 4 if stock.reasons else 0
@@ -101,13 +101,18 @@ def _plain(stock: Stock, sentence: str) -> dict[str, Any]:
 
 def _sentence(stock: Stock) -> str:
     """All in one: what is not known, how many of what are found, and what they cost."""
-    unread = "What is rented is not known" if stock.seen.servers is None else "Not all is known"
+    unread = f"Nothing can be concluded of what is rented: {stock.blind}" if stock.blind else "Not all is known"
     partly = f"{unread}; in what could be read " if stock.reasons else ""
     if not stock.found:
         return f"{partly}{'nothing' if partly else 'Nothing'} is found{_well(stock)}"
     kinds = Counter(one.kind for one in stock.found)
     told = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
     return f"{partly}{len(stock.found)} found: {told}; {_costs(stock)}"
+
+
+def _others(stock: Stock) -> list[str]:
+    """The reasons that the sentence does not tell."""
+    return [reason for reason in stock.reasons if reason != stock.blind]
 
 
 def _well(stock: Stock) -> str:
@@ -133,7 +138,7 @@ def _costs(stock: Stock) -> str:
 def _screen(stock: Stock, sentence: str) -> list[str]:
     colour = "yellow" if stock.found or stock.reasons else "green"
     lines = flow(sentence, colour=colour, bold=True)
-    for reason in stock.reasons:
+    for reason in _others(stock):
         lines += flow(f"Not known: {reason}", colour="red")
     rows: list[tuple[str, ...]] = []
     for one in stock.found:
@@ -148,7 +153,7 @@ def _screen(stock: Stock, sentence: str) -> list[str]:
 def _lines(stock: Stock, sentence: str) -> list[str]:
     """For grep: a finding a line."""
     found = [f"{one.kind}: {one.name}, {_cost(one)}: {_told(one)}. Do: {one.do}" for one in stock.found]
-    return [sentence, *(f"not known: {reason}" for reason in stock.reasons), *found,
+    return [sentence, *(f"not known: {reason}" for reason in _others(stock)), *found,
             *(f"note: {note}" for note in stock.notes)]
 
 

@@ -248,6 +248,23 @@ def test_a_token_of_another_project_makes_no_fleet_vanish() -> None:
     assert rig.up == rig.alive == before_all
 
 
+def test_one_whose_address_another_has_by_now_is_gone_however_well_it_answers() -> None:
+    """Vendors give addresses again: what serves there is the other one."""
+    rig = Rig(nodes=2, wanted=2)
+    rig.settle()
+    lost, kept = rig.up
+    address = {r.name: r.address for r in rig.records()}[lost]
+    rig.provider.vanish(lost)
+    rig.want(4)  # node 2 is first to build, and gets the address
+    rig.cycle(2)
+    assert address in [m.address for m in rig.provider.machines()]
+    rig.settle(quiet_ticks=4)
+    assert lost not in rig.up
+    assert kept in rig.up
+    assert len(rig.up) == len(rig.alive) == 4
+    assert len({r.address for r in rig.records() if r.name in rig.up}) == 4
+
+
 def test_one_of_five_that_vanishes_is_replaced() -> None:
     rig = served(5)
     lost = rig.up[0]

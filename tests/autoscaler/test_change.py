@@ -311,13 +311,28 @@ def test_a_mere_event_id_that_lost_to_another_is_not_taken_for_written(store: Fa
     assert held(store).was_applied("noon/2026-11-22T12:00Z")
 
 
-def test_two_calls_of_one_asker_in_one_second_both_count(store: FaultyStore, clock: Ticking) -> None:
-    """The Store's dates may be whole seconds, so the loser finds a stamp like its own."""
+@pytest.mark.parametrize("repeated", [False, True])
+def test_two_calls_of_one_asker_in_one_second_both_count(
+    store: FaultyStore, clock: Ticking, repeated: bool
+) -> None:
+    """The Store's dates may be whole seconds, so the loser finds a stamp like its own; a put that was sent twice
+
+    might be its own indeed, but for the event.
+    """
+
+    class Lossy(FaultyStore):
+        def swap(self, key: str, body: bytes, version: str):
+            try:
+                return self.inner.swap(key, body, version)
+            except LostRace as lost:
+                lost.repeated = repeated
+                raise
+
     plant(store, new_profile(5))
     seen = look(store)
     for event in ("op-1", "op-2"):
         assert change_profile(
-            store, more(1, event), relative=True, clock=clock, where="+1", seen=seen, chance=Random(1)
+            Lossy(store), more(1, event), relative=True, clock=clock, where="+1", seen=seen, chance=Random(1)
         ).written
     assert held(store).webservers == 7
 

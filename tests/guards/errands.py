@@ -470,6 +470,14 @@ ERRANDS: tuple[Guard, ...] = (
         (ATTACKS + "a_token_of_another_project_makes_no_fleet_vanish",),
     ),
     Guard(
+        "who has another's address by now is believed gone",
+        "Else the other one's health keeps its record up for ever, and visitors go there twice.",
+        "autoscaler/tend.py",
+        " and (r.address, r.port) not in others)",
+        ")",
+        (ATTACKS + "one_whose_address_another_has_by_now_is_gone_however_well_it_answers",),
+    ),
+    Guard(
         "stranger asked once more",
         "Created and admitted since the shares were read, it is no stranger.",
         "autoscaler/reconciling.py",

@@ -11,6 +11,9 @@ import pytest
 from autoscaler.deployment import Mode, Rules
 from autoscaler.fleet import Inputs
 from autoscaler.offer import Offer, Shun
+from autoscaler.outcome import Done, Outcome
+from autoscaler.plan import Kind as Do
+from autoscaler.plan import Step
 from autoscaler.profile import Profile
 from autoscaler.share import Brake, Breaker, key_of
 from autoscaler.switch import KEY as SWITCH
@@ -18,7 +21,7 @@ from autoscaler.switch import Kind, Switch
 from autoscaler.turn import answer
 from autoscaler.webserver import Record, State
 from autoscaler.wish import Limits, wanted
-from helperscripts.bounds import bounds_of, wish_of
+from helperscripts.bounds import bounds_of, next_try, refused_of, wish_of
 from helperscripts.retrospect import look_back
 from providerscripts.servers.faults import Fault
 from providerscripts.servers.memory import Health
@@ -108,10 +111,50 @@ def test_an_order_that_was_refused_is_what_bound_it(rig: Rig) -> None:
     rig.want(6)
     rig.cycle(1, once=True)
     said = told("share", "1")
-    assert "bound by provider: the provider refused 1 of 1 orders, the last one with: create: these" in said
+    assert "bound by provider: 1 of 1 orders came to nothing at the provider (create: these credentials" in said
+    assert "next try: the next cycle" in said
     assert "nothing but the number itself" not in said
     [bound] = explain("share", "1", "--json").json["shares"][0]["decision"]["bound"]
     assert bound["word"] == "provider"
+
+
+@pytest.mark.parametrize(
+    ("fault", "no", "kind"),
+    [
+        (Fault.SOLD_OUT, "create: this size is sold out", "sold out"),
+        (Fault.QUOTA, "create: the quota is reached", "over quota"),
+    ],
+)
+def test_what_was_refused_for_want_of_it_tells_when_it_is_asked_for_again(
+    rig: Rig, fault: Fault, no: str, kind: str
+) -> None:
+    rig.provider.next("create", fault)
+    rig.want(6)
+    rig.cycle(1, once=True)
+    said = told("share", "1")
+    assert f"bound by provider: 1 of 1 orders came to nothing at the provider ({no} (scripted))" in said
+    assert f"; next try: {kind} (the one there is) until 2027-01-15T08:15:00Z" in said
+
+
+def test_what_was_held_back_here_is_no_order_that_the_provider_refused() -> None:
+    def refused(*details: str) -> list[tuple[str, str]]:
+        steps = [Step(Do.CREATE, f"ws-web-1-{n:04}", "") for n, _ in enumerate(details)]
+        done = [Done(step, Outcome.REFUSED, detail) for step, detail in zip(steps, details, strict=True)]
+        return [(b.word, b.told) for b in refused_of(done)]
+
+    off = "everything is switched off without end by bob"
+    held = "sold out everywhere until 2027-01-15T08:15:00Z"
+    assert refused(off) == [("kill switch", f"1 of 1 orders came to nothing ({off})")]
+    assert refused("create: none left", held) == [
+        ("provider", "2 of 2 orders came to nothing at the provider (create: none left)")
+    ]
+    assert refused() == []
+
+
+def test_an_open_breaker_is_the_next_try() -> None:
+    mine = share(breaker=Breaker(3, NOW))
+    assert next_try(inputs(), mine, NOW).endswith(f"one is tried after {to_seconds(Instant(NOW + 900))}")
+    assert next_try(inputs(), mine, Instant(NOW + 900)) == "next try: the next cycle"
 
 
 def test_a_webserver_nobody_could_build_is_explained_by_what_bound_it(rig: Rig) -> None:
