@@ -92,13 +92,15 @@ def refused_of(done: Iterable[Done]) -> tuple[Bound, ...]:
     """What was not built though it was decided, in the words of who refused it."""
     from autoscaler.outcome import Outcome
     from autoscaler.plan import Kind
+    from autoscaler.turn import HELD, TAKEN_BACK
 
     creates = [each for each in done if each.step.kind is Kind.CREATE]
     refused = [each for each in creates if each.outcome is Outcome.REFUSED]
     if not refused:
         return ()
     # What was held back here never was an order; what was asked tells more.
-    said = [(next((w for w, p in _NOTES if p.search(each.detail)), "provider"), each.detail) for each in refused]
+    ours = (*_NOTES, ("other", re.compile(f"^({TAKEN_BACK}|{HELD})$")))
+    said = [(next((w for w, p in ours if p.search(each.detail)), "provider"), each.detail) for each in refused]
     word, why = next((one for one in reversed(said) if one[0] == "provider"), said[-1])
     who = "at the provider " if word == "provider" else ""
     return (Bound(word, f"{len(refused)} of {len(creates)} orders came to nothing {who}({why})"),)

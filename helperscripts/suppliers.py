@@ -93,8 +93,12 @@ def balancer_checks(ask: Ask, deployment: Deployment) -> Iterator[Check]:
         file = adapter.options.get({"haproxy": "file", "hosts": "path"}.get(adapter.name, ""))
         if isinstance(file, str) and (wrong := hindrance(file)):
             yield Check("balancers", Found.BAD, f"{adapter.name}: {wrong}", 3)
-    for balancer in balancers:
+    private = deployment.server.get("address") == "private"
+    for adapter, balancer in zip(deployment.balancers, balancers, strict=True):
         yield from tried("balancers", partial(_balancer, balancer, deployment))
+        if private and "zone" in adapter.options:
+            told = "`server` says `address: private`, and visitors outside of that network are sent to such addresses"
+            yield Check("balancers", Found.NOTE, f"{balancer.name}: {told}")
 
 
 def _balancer(balancer: Balancer, deployment: Deployment) -> Iterator[Check]:

@@ -18,7 +18,7 @@ from autoscaler.profile import Profile
 from autoscaler.share import Brake, Breaker, key_of
 from autoscaler.switch import KEY as SWITCH
 from autoscaler.switch import Kind, Switch
-from autoscaler.turn import answer
+from autoscaler.turn import TAKEN_BACK, answer
 from autoscaler.webserver import Record, State
 from autoscaler.wish import Limits, wanted
 from helperscripts.bounds import bounds_of, next_try, refused_of, wish_of
@@ -148,13 +148,14 @@ def test_what_was_held_back_here_is_no_order_that_the_provider_refused() -> None
     assert refused("create: none left", held) == [
         ("provider", "2 of 2 orders came to nothing at the provider (create: none left)")
     ]
+    assert refused(TAKEN_BACK) == [("other", f"1 of 1 orders came to nothing ({TAKEN_BACK})")]
     assert refused() == []
 
 
 def test_an_open_breaker_is_the_next_try() -> None:
-    mine = share(breaker=Breaker(3, NOW))
-    assert next_try(inputs(), mine, NOW).endswith(f"one is tried after {to_seconds(Instant(NOW + 900))}")
-    assert next_try(inputs(), mine, Instant(NOW + 900)) == "next try: the next cycle"
+    mine = share(1, breaker=Breaker(3, NOW))
+    assert next_try(inputs(mine), mine, NOW).endswith(f"one is tried after {to_seconds(Instant(NOW + 900))}")
+    assert next_try(inputs(mine), mine, Instant(NOW + 900)) == "next try: the next cycle"
 
 
 def test_a_webserver_nobody_could_build_is_explained_by_what_bound_it(rig: Rig) -> None:

@@ -24,9 +24,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     return Desk(tmp_path, monkeypatch)
 
 
-def asked(state: Path, *adapters: Adapter) -> list[tuple[Found, str, int]]:
+def asked(state: Path, *adapters: Adapter, **server: str) -> list[tuple[Found, str, int]]:
     ask = cast(Ask, cast(Any, SimpleNamespace(settings=Settings(state=state))))
-    deployment = cast(Any, SimpleNamespace(balancers=adapters, drain=None))
+    deployment = cast(Any, SimpleNamespace(balancers=adapters, drain=None, server=server))
     return [(check.found, check.told, check.code) for check in balancer_checks(ask, deployment)]
 
 
@@ -40,6 +40,16 @@ def test_a_dns_token_that_only_reads_is_told(monkeypatch: pytest.MonkeyPatch, tm
         assert first == admitted
         assert (found, code) == (Found.BAD, 3)
         assert told.startswith("balancer vultr: DELETE /domains/example.com/records/")
+
+
+def test_private_addresses_in_dns_are_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with opened("hetzner", monkeypatch, None) as dns:
+        there = Adapter("hetzner", {"zone": "example.com", "record": "www", "endpoint": dns.fake.endpoint})
+        hosts = Adapter("hosts", {"path": str(tmp_path / "hosts")})
+        assert [found for found, *_ in asked(tmp_path, there, hosts)] == [Found.OK, Found.OK]
+        _, (found, told, code), _ = asked(tmp_path, there, hosts, address="private")
+        assert (found, code) == (Found.NOTE, 0)
+        assert told.startswith("www.example.com: `server` says `address: private`")
 
 
 def test_a_balancer_that_cannot_say_is_fine(tmp_path: Path) -> None:
