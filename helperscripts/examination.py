@@ -10,7 +10,7 @@ from helperscripts import wiring
 from helperscripts.ask import Ask
 from helperscripts.check import Check, Found, checks_of, tried
 from helperscripts.stranded import stranded_in
-from helperscripts.suppliers import balancer_checks, key_checks, provider_checks
+from helperscripts.suppliers import balancer_checks, key_checks, provider_checks, same_account
 from utilities.errors import DocumentFault, Trouble, Unreachable
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ _PROBE = {
 
 def examine(ask: Ask) -> Iterator[Check]:
     """Every check, as it is made. Nothing is changed, but for the probe's own keys, which it takes away."""
+    return same_account(_checks(ask))
+
+
+def _checks(ask: Ask) -> Iterator[Check]:
     yield from tried("settings", lambda: _settings(ask))
     yield from tried("state", lambda: _state(ask))
     store = None

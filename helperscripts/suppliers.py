@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,13 +12,19 @@ from helperscripts import wiring
 from helperscripts.ask import Ask
 from helperscripts.check import Check, Found, checks_of, tried
 from helperscripts.permission import hindrance
+from utilities.errors import Unreachable
 
 if TYPE_CHECKING:
     from autoscaler.deployment import Deployment
     from autoscaler.ports import Balancer, Provider, Store
     from autoscaler.share import Share
 
-__all__ = ["balancer_checks", "key_checks", "obstacles", "provider_checks"]
+    Looks = Iterator[tuple[str, Iterator[tuple[str, str, int]]]]
+
+__all__ = ["balancer_checks", "key_checks", "obstacles", "provider_checks", "same_account"]
+
+#: Behind the path that was asked for; it names where the token stands, so another account's is another sentence.
+_REFUSED = re.compile(r"HTTP 401\b[^;]*; the credentials are those of [^;]+")
 
 
 def obstacles(ask: Ask) -> list[Check]:
@@ -26,7 +34,7 @@ def obstacles(ask: Ask) -> list[Check]:
         *tried("provider", lambda: provider_checks(ask, deployment, store, [])),
         *tried("balancers", lambda: balancer_checks(ask, deployment)),
     ]
-    return [check for check in checks if check.found in (Found.BAD, Found.UNKNOWN)]
+    return [check for check in same_account(checks) if check.found in (Found.BAD, Found.UNKNOWN)]
 
 
 def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list[Provider]) -> Iterator[Check]:
@@ -41,12 +49,36 @@ def provider_checks(ask: Ask, deployment: Deployment, store: Store, opened: list
     if strange := elsewhere(shares.values(), tenancy_of(deployment, provider.traits)):
         yield Check("provider", Found.BAD, strange, 3)
     lists, said = False, dict[str, str]()
-    for what, told in looks(provider, deployment, store):
+    asked = _listing(looks(provider, deployment, store), deployment)
+    for what, told in asked:
         found = list(tried(what, partial(checks_of, what, told)))
         lists = lists or any((one.what, one.found) == ("provider", Found.OK) for one in found)
         yield from _once(what, found, said)
     if lists and not strange:  # who may not list is asked nothing more
         yield from tried("pool", partial(_pool, provider, deployment, shares))
+
+
+def _listing(asked: Looks, deployment: Deployment) -> Looks:
+    """The same; who cannot list is asked nothing more, and what is not checked for that is told."""
+    try:
+        yield next(asked)
+    except Unreachable as err:
+        rest = ["quota", *(f"fallback {n}" if n else "server" for n, _ in enumerate(deployment.offers)), "pool"]
+        raise Unreachable(f"{err}; not checked for that: {', '.join(rest)}") from err
+    yield from asked
+
+
+def same_account(checks: Iterable[Check]) -> Iterator[Check]:
+    """Credentials that are refused are told once: a balancer often asks with the provider's."""
+    said: dict[str, str] = {}
+    for check in checks:
+        found = _REFUSED.search(check.told) if check.found in (Found.BAD, Found.UNKNOWN) else None
+        first = said.setdefault(found[0], check.what) if found else check.what
+        if found is None or first == check.what:
+            yield check
+        else:
+            who = check.told.partition(":")[0]
+            yield replace(check, told=f"{who}: not checked, the same HTTP 401 as of {first}")
 
 
 def _once(what: str, found: list[Check], said: dict[str, str]) -> Iterator[Check]:

@@ -57,6 +57,31 @@ def test_a_balancer_that_cannot_say_is_fine(tmp_path: Path) -> None:
     assert [found for found, *_ in asked(tmp_path, hosts)] == [Found.OK]
 
 
+def test_a_wrong_token_is_told_once_with_what_was_not_checked_for_it(desk: Desk, tmp_path: Path) -> None:
+    cloud, dns = Hetzner(SystemClock()), DNS()
+    (tmp_path / "token").write_text("no-such-token")
+    (tmp_path / "token").chmod(0o600)
+    token = f"token_file: {tmp_path}/token"
+    try:
+        desk.store.put(
+            "deployment.yaml",
+            f"pool: web\nprovider: {{name: hetzner, {token}, endpoint: '{cloud.endpoint}'}}\n"
+            "server: {image: debian-12, size: cx22, region: fsn1, fallbacks: [{size: cx32}]}\nbalancers:\n"
+            f"- {{name: hetzner, {token}, endpoint: '{dns.endpoint}', zone: example.com, record: www}}\n".encode(),
+        )
+        said = desk("doctor", "--json")
+        told = {c["what"]: c["told"] for c in said.json["checks"] if c["found"] == "unknown"}
+    finally:
+        cloud.close()
+        dns.close()
+    assert said.code == 4
+    assert told["provider"].endswith("; not checked for that: quota, server, fallback 1, pool")
+    assert told["balancers"] == "balancer hetzner: not checked, the same HTTP 401 as of provider"
+    assert str(told).count(f"{tmp_path}/token") == 1
+    assert cloud.violations == []
+    assert dns.violations == []
+
+
 def test_a_misspelt_setting_is_told_with_its_line_and_the_nearest(desk: Desk) -> None:
     desk.store.put(
         "deployment.yaml",
