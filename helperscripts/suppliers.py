@@ -126,9 +126,9 @@ def balancer_checks(ask: Ask, deployment: Deployment) -> Iterator[Check]:
         if isinstance(file, str) and (wrong := hindrance(file)):
             yield Check("balancers", Found.BAD, f"{adapter.name}: {wrong}", 3)
     private = deployment.server.get("address") == "private"
-    for adapter, balancer in zip(deployment.balancers, balancers, strict=True):
+    for number, balancer in enumerate(balancers):
         yield from tried("balancers", partial(_balancer, balancer, deployment))
-        if private and "zone" in adapter.options:
+        if private and any("zone" in adapter.options for adapter in deployment.balancers[number : number + 1]):
             told = "`server` says `address: private`, and visitors outside of that network are sent to such addresses"
             yield Check("balancers", Found.NOTE, f"{balancer.name}: {told}")
 

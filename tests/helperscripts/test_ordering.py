@@ -138,7 +138,8 @@ def test_what_cannot_be_asked_is_unknown_and_hides_nothing_else(rig: Rig, monkey
 
 def test_who_cannot_list_is_asked_nothing_more(rig: Rig) -> None:
     rig.provider.next("list", Fault.AUTH)
-    assert told("provider", "quota", "server") == [("unknown", "list: these credentials are refused (scripted)")]
+    no = "list: these credentials are refused (scripted); not checked for that: quota, server, pool"
+    assert told("provider", "quota", "server") == [("unknown", no)]
 
 
 def broken(everything: bool = False) -> Any:

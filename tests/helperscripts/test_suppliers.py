@@ -14,8 +14,11 @@ from helperscripts.check import Found
 from helperscripts.settings import Settings
 from helperscripts.suppliers import balancer_checks
 from providerscripts.servers.faults import Fault
+from tests.clouds.dns_hetzner import HetznerDns
+from tests.clouds.hetzner import Hetzner
 from tests.helperscripts.desk import Desk
 from tests.providerscripts.dns.vendors import opened
+from utilities.clock import SystemClock
 
 
 @pytest.fixture
@@ -58,7 +61,7 @@ def test_a_balancer_that_cannot_say_is_fine(tmp_path: Path) -> None:
 
 
 def test_a_wrong_token_is_told_once_with_what_was_not_checked_for_it(desk: Desk, tmp_path: Path) -> None:
-    cloud, dns = Hetzner(SystemClock()), DNS()
+    cloud, dns = Hetzner(SystemClock()), HetznerDns(SystemClock())
     (tmp_path / "token").write_text("no-such-token")
     (tmp_path / "token").chmod(0o600)
     token = f"token_file: {tmp_path}/token"
