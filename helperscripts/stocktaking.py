@@ -55,8 +55,8 @@ def take_stock(
     reading = _Reading(provider)
     time = StoreClock(clock)
     servers = reading.tried("the provider's servers", provider.list)
-    blind = reading.reasons[-1] if servers is None else ""
     shares, whole = _shares(store, time, reading)
+    blind = reading.reasons[0] if servers is None else ""
     if told := elsewhere(shares, tenancy_of(deployment, provider.traits)):
         blind, servers = f"deployment.yaml: {told}", None
         reading.reasons.append(blind)
