@@ -45,7 +45,7 @@ __all__ = [
     "world",
 ]
 
-_OPTION = re.compile(r"(?:unknown option )?'?([\w-]+)")  # what an adapter's fault begins with
+_OPTION = re.compile(r"(?:unknown (?:option|setting) )?'?([\w-]+)")  # what an adapter's fault begins with
 
 
 def clock() -> Clock:

@@ -10,6 +10,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,9 @@ def make_of(base: Make, options: Mapping[str, object]) -> tuple[Make, list[str]]
     for key, value in options.items():
         kind = kinds.get(key)
         if kind is None:
-            faults.append(f"unknown setting {key!r}; there are {', '.join(kinds)}")
+            near = get_close_matches(key, [*kinds, "directory"], 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(kinds)}"
+            faults.append(f"unknown setting {key!r}; {hint}")
         elif key in _CHOICES and value not in _CHOICES[key]:
             faults.append(f"{key}: expected one of {', '.join(_CHOICES[key])}, found {value!r}")
         elif kind is str and isinstance(value, str):

@@ -60,6 +60,17 @@ def test_a_balancer_that_cannot_say_is_fine(tmp_path: Path) -> None:
     assert [found for found, *_ in asked(tmp_path, hosts)] == [Found.OK]
 
 
+def test_a_misspelt_setting_of_a_local_provider_is_too(desk: Desk, tmp_path: Path) -> None:
+    desk.store.put(
+        "deployment.yaml",
+        f"pool: web\nprovider:\n  name: local\n  directory: {tmp_path}/local\n  boot_secnds: 1\n".encode(),
+    )
+    checks = [c["told"] for c in desk("doctor", "--json").json["checks"] if c["what"] == "provider"]
+    assert checks == [
+        "deployment.yaml, provider local: line 5: unknown setting 'boot_secnds'; did you mean boot_seconds?"
+    ]
+
+
 def test_a_wrong_token_is_told_once_with_what_was_not_checked_for_it(desk: Desk, tmp_path: Path) -> None:
     cloud, dns = Hetzner(SystemClock()), HetznerDns(SystemClock())
     (tmp_path / "token").write_text("no-such-token")
