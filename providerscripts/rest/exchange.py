@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Mapping
@@ -17,6 +18,9 @@ __all__ = ["TOTAL", "Answer", "Exchange", "Lost", "NeverLeft", "seconds"]
 
 CONNECT = 5.0  # seconds until a connection stands
 TOTAL = 25.0  # of one request, or one question with all its tries; below every Provider's http_timeout of 30 s
+
+#: How urllib3 tells which connection it speaks of: by the name of its class, which may be ours.
+_CONNECTION = re.compile(r"^\w+\(host='([^']*)', port=(\d+)\): ")
 
 
 class NeverLeft(Exception):
@@ -163,4 +167,4 @@ def _cause(err: BaseException) -> str:
     reason: Any = err.args[0] if err.args else err
     reason = getattr(reason, "reason", None) or reason
     text = str(reason.args[-1] if isinstance(reason, Exception) and reason.args else reason)
-    return text.rpartition(">: ")[2] or type(err).__name__
+    return _CONNECTION.sub(r"\1:\2: ", text.rpartition(">: ")[2]) or type(err).__name__
