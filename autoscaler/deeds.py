@@ -155,8 +155,11 @@ class Deeds:
         if away:  # from now on it drains: while a Balancer still had it, its visitors came
             self._book.change(partial(let_go, drains=drains, at=self._time.now()))
         records = self._book.share.records
-        drained = [s for s in away if s.name in records and self._drained(records[s.name])]
-        out += [Done(s, Outcome.DONE, "draining") for s in away if s not in drained]
+        still = [s for s in away if s.name in records and records[s.name].state is State.DRAINING]
+        drained = [s for s in still if self._drained(records[s.name])]
+        out += [Done(s, Outcome.DONE, "draining") for s in still if s not in drained]
+        # A Round and a Cycle carry on the same removals: the other one has sealed these meanwhile.
+        out += [Done(s, Outcome.ALREADY, "no longer leaving") for s in away if s not in still]
         if drained:
             leaving = [self._book.share.records[s.name] for s in drained]
             self._hooks(leaving)

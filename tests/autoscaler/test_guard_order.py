@@ -83,6 +83,22 @@ def test_a_draining_one_without_out_is_not_withdrawn() -> None:
     assert name in rig.admitted
 
 
+def test_who_is_sealed_by_another_process_meanwhile_does_not_drain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Round and a Cycle carry on the same removals."""
+    rig = served(3)
+    name = rig.up[0]
+    edit(rig, name, state=State.DRAINING, out=rig.clock.now())
+    withdraw = rig.balancer.withdraw
+
+    def withdrawn(name: str, leave: int = 1) -> bool:
+        edit(rig, name, state=State.DELETING)
+        return withdraw(name, leave)
+
+    monkeypatch.setattr(rig.balancer, "withdraw", withdrawn)
+    [done] = deeds(rig).leave([Step(Kind.WITHDRAW, name, "")])
+    assert (done.outcome, done.detail) == (Outcome.ALREADY, "no longer leaving")
+
+
 @pytest.mark.parametrize("state", [State.DELETING, State.FAILED, State.QUARANTINED, State.DRAINING])
 def test_who_is_leaving_is_not_admitted(state: State) -> None:
     rig = served(2)
