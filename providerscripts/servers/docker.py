@@ -9,7 +9,7 @@ own address, as it is from the engine's machine; with `ports` at an address and 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +17,7 @@ from autoscaler.ports import Clock, Doubtful, ProviderUnreachable, Refused
 from autoscaler.server import Leftover, Order, Server, ServerState, Traits
 from providerscripts.options import Options
 from providerscripts.rest.extras import LABEL
-from providerscripts.servers.docker_container import recorded_ports, server_of, summary_of
+from providerscripts.servers.docker_container import asked_ports, is_silent, recorded_ports, server_of, summary_of
 from providerscripts.servers.docker_engine import Engine, status_of
 from providerscripts.servers.docker_keys import HostKeys
 from providerscripts.servers.docker_order import faults_of_address, read_order
@@ -112,7 +112,7 @@ class DockerProvider(Untold):
         if self._ports is None:
             server = self._started(order, self._made(order, wanted.unpublished()), ())
             return replace(server, port=wanted.web, ssh_port=wanted.ssh)
-        drawn = self._ports.promise(recorded_ports(self._summaries({})))
+        drawn = self._ports.promise(self._taken(self._summaries({})))
         if drawn is None:
             first, last = self._ports.every[0], self._ports.every[-1]
             raise Refused(f"no two ports of {first}-{last} are free on {self._engine.host}: widen `ports`", "quota")
@@ -171,10 +171,10 @@ class DockerProvider(Untold):
     def _started(self, order: Order, id: str, ports: Sequence[int]) -> Server:
         """It runs. From here on whatever is not certain is Doubtful: the container is there."""
         try:
-            others = [s for s in self._summaries({}) if s["Id"] != id] if ports else []
+            others = self._taken(s for s in self._summaries({}) if s["Id"] != id) if ports else set()
         except ProviderUnreachable as err:
             raise Doubtful(f"{order.name} is made and not started: {err}") from err
-        if clash := recorded_ports(others) & set(ports):
+        if clash := others & set(ports):
             self._unmade(order, id)
             raise Refused(f"another took port {min(clash)} meanwhile: the next one draws again", "rate")
         try:
@@ -198,6 +198,18 @@ class DockerProvider(Untold):
             self.delete(id)
         except Trouble as err:
             raise Doubtful(f"{order.name} is made, does not start, and could not be removed: {err}") from err
+
+    def _taken(self, summaries: Iterable[Mapping[str, Any]]) -> set[int]:
+        """Every port that these hold or are given when they start. ProviderUnreachable."""
+        told = tuple(summaries)
+        found = recorded_ports(told)
+        for summary in filter(is_silent, told):
+            inspected = self._inspected(str(summary["Id"]))  # None: it went meanwhile
+            try:
+                found |= asked_ports(inspected) if inspected else set()
+            except (KeyError, TypeError, AttributeError) as err:
+                raise self._unread(err) from err
+        return found
 
     def _summaries(self, filters: Mapping[str, str]) -> tuple[dict[str, Any], ...]:
         told = self._engine.ask(lambda client: client.containers(all=True, filters=dict(filters)))

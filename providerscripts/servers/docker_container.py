@@ -11,7 +11,7 @@ from autoscaler.server import Server, ServerState
 from providerscripts.rest.extras import LABEL
 from utilities.instant import Instant
 
-__all__ = ["PUBLISH", "SSH_PORT", "WEB_PORT", "recorded_ports", "server_of", "summary_of"]
+__all__ = ["PUBLISH", "SSH_PORT", "WEB_PORT", "asked_ports", "is_silent", "recorded_ports", "server_of", "summary_of"]
 
 WEB_PORT = "autoscaler-web-port"  # where visitors go: at PUBLISH, or at the container's own address
 SSH_PORT = "autoscaler-ssh-port"
@@ -73,6 +73,21 @@ def recorded_ports(summaries: Iterable[Mapping[str, Any]]) -> set[int]:
             found |= {port for key in (WEB_PORT, SSH_PORT) if (port := _port(labels.get(key)))}
         found |= {int(bound["PublicPort"]) for bound in summary.get("Ports") or () if bound.get("PublicPort")}
     return found
+
+
+def is_silent(summary: Mapping[str, Any]) -> bool:
+    """Does the listing not tell its ports? It does while one runs, and for ours by label."""
+    return summary.get("State") not in ("running", "paused") and not (summary["Labels"] or {}).get(PUBLISH)
+
+
+def asked_ports(inspected: Mapping[str, Any]) -> set[int]:
+    """Every port that it is given when it starts. Where it asks for any port, or for one of a range, it finds
+
+    another. KeyError, TypeError, AttributeError: it is no answer to `inspect`.
+    """
+    bindings = inspected["HostConfig"]["PortBindings"] or {}
+    asked = (_port(each["HostPort"]) for several in bindings.values() for each in several or ())
+    return {port for port in asked if port}
 
 
 def _name(names: Any) -> str:

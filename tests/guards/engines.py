@@ -74,7 +74,7 @@ ENGINES: tuple[Guard, ...] = (
         "ports are looked at once more",
         "Two nodes that drew the same port do not both keep it.",
         "providerscripts/servers/docker.py",
-        "if clash := recorded_ports(others) & set(ports):",
+        "if clash := others & set(ports):",
         "if clash := set(ports) - set(ports):",
         (DOCKER + "who_finds_its_port_on_another_container_yields",),
     ),
@@ -85,6 +85,14 @@ ENGINES: tuple[Guard, ...] = (
         "found |= {port for key in (WEB_PORT, SSH_PORT) if (port := _port(labels.get(key)))}",
         "continue",
         (DOCKER + "a_stopped_containers_ports_are_not_given_to_another",),
+    ),
+    Guard(
+        "a stranger's stopped container keeps its ports",
+        "No listing tells them: whoever took them would keep it from starting again.",
+        "providerscripts/servers/docker.py",
+        "found |= asked_ports(inspected) if inspected else set()",
+        "pass",
+        (DOCKER + "a_strangers_ports_are_spared_before_it_runs_and_after",),
     ),
     Guard(
         "what the engine cannot start is removed",

@@ -408,6 +408,54 @@ def test_a_stopped_containers_ports_are_not_given_to_another(engine: Outside, re
     assert [s.id for s in provider.list()] == [made.id]
 
 
+@pytest.mark.parametrize("ran", [False, True])
+def test_a_strangers_ports_are_spared_before_it_runs_and_after(engine: Outside, relay: Relay, ran: bool) -> None:
+    """We would start well, and the stranger not again. Its own labels say nothing, nor does the listing."""
+    client = asked(engine)
+    bindings = {80: ("127.0.0.1", 20001), 443: None, 8080: ("127.0.0.1", 20002), 8081: ("127.0.0.1", "20004-20005")}
+    host = client.create_host_config(port_bindings=bindings)
+    stranger = client.create_container(IMAGE, name="stranger", ports=list(bindings), host_config=host)["Id"]
+    if ran:
+        client.start(stranger)
+        client.stop(stranger, timeout=0)
+    with pytest.raises(Refused, match="no two ports of 20000-20002 are free") as refused:
+        opened(relay.url, ports="20000-20002").create(order(1))
+    assert refused.value.kind == "quota"
+    made = opened(relay.url, ports="20000-20003").create(order(2))
+    assert {made.port, made.ssh_port} == {20000, 20003}
+    client.start(stranger)
+    assert client.inspect_container(stranger)["State"]["Running"]
+
+
+def test_a_stranger_that_goes_between_two_questions_holds_nothing(engine: Outside, relay: Relay) -> None:
+    provider, client = opened(relay.url, ports="20000-20001"), asked(engine)
+    host = client.create_host_config(port_bindings={80: ("127.0.0.1", 20000)})
+    stranger = client.create_container(IMAGE, name="stranger", ports=[80], host_config=host)["Id"]
+    summaries = provider._summaries
+
+    def and_then_it_goes(filters: Any) -> Any:
+        found = summaries(filters)
+        if any(summary["Id"] == stranger for summary in found):
+            client.remove_container(stranger)
+        return found
+
+    provider._summaries = and_then_it_goes  # type: ignore[method-assign]
+    made = provider.create(order())
+    assert {made.port, made.ssh_port} == {20000, 20001}
+
+
+def test_one_that_cannot_tell_its_ports_stops_the_create(engine: Outside, relay: Relay) -> None:
+    """What is not known is not free."""
+    provider, client = opened(relay.url, ports="20000-20001"), asked(engine)
+    client.create_container(IMAGE, name="stranger")
+    provider.list()
+    inspect = provider._engine._client.inspect_container
+    provider._engine._client.inspect_container = lambda id: {**inspect(id), "HostConfig": None}
+    with pytest.raises(ProviderUnreachable, match="not understood"):
+        provider.create(order())
+    assert provider.list() == ()
+
+
 def test_nodes_that_race_for_ports_never_hold_one_twice(engine: Outside, relay: Relay) -> None:
     """Each has a Ports of its own, as processes have; whoever loses is removed and told so."""
     told: list[Server | Exception] = []
@@ -458,9 +506,12 @@ def test_who_finds_its_port_on_another_container_yields(
 
 
 def test_a_port_that_the_engine_gave_to_a_stranger_refuses_and_leaves_nothing(engine: Outside, relay: Relay) -> None:
-    """Its listing tells what a running stranger has published; one that starts later is told by the start."""
+    """Its listing tells what a running stranger has published; one that starts later is told by the start.
+
+    Where it asked for one of a range nothing is spared before: which one it takes is known when it runs.
+    """
     client = asked(engine)
-    host = client.create_host_config(port_bindings={80: ("127.0.0.1", 20000)})
+    host = client.create_host_config(port_bindings={80: ("127.0.0.1", "20000-20000")})
     stranger = client.create_container(IMAGE, name="stranger", ports=[80], host_config=host)["Id"]
     provider = opened(relay.url, ports="20000-20001")
     drawn = provider._summaries
