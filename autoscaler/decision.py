@@ -34,7 +34,8 @@ class _Decision:
         self.target = target_of(inputs)
         self.notes: list[str] = []
         self.dropped = False  # the kill switch forbade a Step
-        if lost := disbelieved(inputs):
+        self.believed = not (lost := disbelieved(inputs))
+        if lost:
             self.notes.append(
                 f"the Provider knows none of {len(lost)} that were serving: not believed; are its credentials "
                 "those of another project?"
@@ -72,7 +73,8 @@ class _Decision:
                 yield Step(Kind.DESTROY, record.name, record.reason, size=record.unsure, healing=record.ill)
             elif record.state is State.DRAINING and record.out is not None:
                 yield Step(Kind.WITHDRAW, record.name, record.reason)
-        for record, twin in twins(self.i.fleet):
+        # In a listing that is not believed they may be another project's own, of our names.
+        for record, twin in twins(self.i.fleet) if self.believed else ():
             why = f"a second server of this name; {record.id} is the bound one"
             yield Step(Kind.DESTROY, record.name, why, twin.id, healing=True)
 

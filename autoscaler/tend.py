@@ -53,11 +53,13 @@ def disbelieved(inputs: Inputs) -> frozenset[str]:
 
     A token of another project lists nothing and knows no id, and both are complete answers. The measure is the
     brake's: more than that part. Those that do not serve the Round finds failing, and then it is believed; and at
-    once of one whose address another server has by now, for that one is what the Round hears there.
+    once of one whose address another of our own has by now, for that one is what the Round hears there. Ours by its
+    record: another project may well list the same private addresses.
     """
     serving = [r for r in inputs.fleet.mine.records.values() if r.state is State.UP and not r.strikes]
     lost = [r for r in serving if r.id is not None and r.id in inputs.fleet.absent]
-    others = {(s.address, s.port) for s in inputs.fleet.servers}  # none of them is one of the lost
+    ours = {r.id for share in inputs.fleet.shares for r in share.records.values()}
+    others = {(s.address, s.port) for s in inputs.fleet.servers if s.id in ours}  # none of them is one of the lost
     vanished = frozenset(r.id for r in lost if r.id is not None and (r.address, r.port) not in others)
     if len(vanished) > len(serving) * inputs.rules.brake:
         return vanished

@@ -34,9 +34,9 @@ def open_balancer(
     reader: Reader,
     apart: bool = False,
 ) -> DnsBalancer:
-    """The Balancer of this vendor's `zone`. `rate` is of the account, whose servers count into it, too; `apart` as
+    """The Balancer of this vendor's `zone`. `rate` is of the account, whose servers count into it, too.
 
-    Budget says.
+    `apart` as Budget says.
 
     DocumentFault with all faults; Unreachable without a token.
     """

@@ -248,6 +248,22 @@ def test_a_token_of_another_project_makes_no_fleet_vanish() -> None:
     assert rig.up == rig.alive == before_all
 
 
+def test_another_project_with_the_same_private_addresses_makes_no_fleet_vanish() -> None:
+    """Its pool has our name, its webservers have our names and addresses, and other ids."""
+    rig = served(5)
+    before_all = rig.up
+    theirs = tuple(replace(s, id=f"theirs-{s.id}") for s in rig.provider.list())
+    rig.provider.list = lambda everything=False: theirs  # type: ignore[method-assign, assignment, misc]
+    rig.provider.get = lambda id: None  # type: ignore[method-assign, misc]
+    for _ in range(5):
+        rig.round()
+        rig.cycle(once=True)
+        rig.clock.sleep(60)
+    assert rig.up == rig.admitted == before_all
+    assert rig.provider.made == 5
+    assert rig.provider.deletes.total() == 0
+
+
 def test_one_whose_address_another_has_by_now_is_gone_however_well_it_answers() -> None:
     """Vendors give addresses again: what serves there is the other one."""
     rig = Rig(nodes=2, wanted=2)

@@ -14,6 +14,7 @@ DIGITALOCEAN = "tests/providerscripts/servers/test_digitalocean.py::test_"
 REST = "tests/providerscripts/servers/test_rest_provider.py::test_"
 LINODE = "tests/providerscripts/servers/test_linode.py::test_"
 LISTINGS = "tests/providerscripts/test_listings.py::test_"
+ZONES = "tests/providerscripts/dns/test_contract.py::test_"
 DNS = "tests/providerscripts/dns/test_balancer.py::test_"
 
 CLOUDS: tuple[Guard, ...] = (
@@ -332,5 +333,21 @@ CLOUDS: tuple[Guard, ...] = (
         "if len(left) < leave:",
         "if False:",
         (DNS + "what_is_removed_by_hand_at_the_same_moment_is_put_back",),
+    ),
+    Guard(
+        "a zone that is locked is waited for",
+        "An address that comes second would be refused while the claim's own action still runs.",
+        "providerscripts/dns/hetzner.py",
+        "                if not is_locked(no):\n                    raise\n",
+        "                raise\n",
+        (ZONES + "hetzners_zone_is_locked_while_an_action_runs",),
+    ),
+    Guard(
+        "too many records stop no listing",
+        "Linode counts them apart: a full window of writes must not blind whoever reads.",
+        "providerscripts/dns/linode.py",
+        "        apart=True,\n",
+        "",
+        (ZONES + "at_linode_too_many_writes_stop_no_reading",),
     ),
 )

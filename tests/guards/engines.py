@@ -54,6 +54,14 @@ ENGINES: tuple[Guard, ...] = (
         (COMMAND + "a_listing_that_is_not_understood_is_never_an_empty_one",),
     ),
     Guard(
+        "a program's address is an address",
+        "No text that a program tells reaches a balancer's file or a zone as an address.",
+        "providerscripts/servers/command_answer.py",
+        "            ip_address(value)\n",
+        "            str(value)\n",
+        (COMMAND + "a_listing_that_is_not_understood_is_never_an_empty_one",),
+    ),
+    Guard(
         "a program that hands out another server is in doubt",
         "Only an answer that tells of what was ordered binds an id.",
         "providerscripts/servers/command.py",

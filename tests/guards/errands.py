@@ -470,6 +470,22 @@ ERRANDS: tuple[Guard, ...] = (
         (ATTACKS + "a_token_of_another_project_makes_no_fleet_vanish",),
     ),
     Guard(
+        "another project's same addresses prove nothing",
+        "Private networks are alike: with its token all of ours would be struck out at once.",
+        "autoscaler/tend.py",
+        " for s in inputs.fleet.servers if s.id in ours}",
+        " for s in inputs.fleet.servers}",
+        (ATTACKS + "another_project_with_the_same_private_addresses_makes_no_fleet_vanish",),
+    ),
+    Guard(
+        "no twin is destroyed by a listing that is not believed",
+        "Another project's webservers of our names would be destroyed as second ones.",
+        "autoscaler/decision.py",
+        " in twins(self.i.fleet) if self.believed else ():",
+        " in twins(self.i.fleet):",
+        (ATTACKS + "another_project_with_the_same_private_addresses_makes_no_fleet_vanish",),
+    ),
+    Guard(
         "who has another's address by now is believed gone",
         "Else the other one's health keeps its record up for ever, and visitors go there twice.",
         "autoscaler/tend.py",
